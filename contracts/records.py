@@ -1,0 +1,89 @@
+"""Records and their coordinates: the Arrow shapes that every hop hands to the next.
+
+A record keeps the topic, partition and offset it was born with: as the `src` header in clean and dead-letter topics
+(`flights.departed.raw.v1:3:1234`), and as the columns below in Delta. Columns that start with `_` are ours; a
+contract may not use them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+SRC_HEADER = "src"
+"""Header with a record's raw coordinates, `topic:partition:offset`, ASCII."""
+
+CONTRACT_HEADER = "contract"
+"""Header with the hash of the contract that the record was cleaned under."""
+
+REASON_HEADER = "reason"
+"""Header of a dead letter with its reason code."""
+
+SOURCE_HEADER = "source"
+"""Header of a raw record that an example source made: `<source>:<sequence>`, so that a replay can go on where it stopped."""
+
+RECORD_SCHEMA = pa.schema(
+    [
+        pa.field("partition", pa.int32(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("timestamp_ms", pa.int64(), nullable=False),
+        pa.field("key", pa.large_binary()),
+        pa.field("value", pa.large_binary()),
+    ]
+)
+"""One batch of raw records of one topic, in the order of each partition. `timestamp_ms` is the broker's, in milliseconds since 1970 UTC."""
+
+TOPIC, PARTITION, OFFSET, INGESTED_AT = "_topic", "_partition", "_offset", "_ingested_at"
+CONTRACT_HASH = "_contract_hash"
+KNOWN_AT = "_known_at"
+
+COORDINATE_FIELDS = (
+    pa.field(TOPIC, pa.string(), nullable=False),
+    pa.field(PARTITION, pa.int32(), nullable=False),
+    pa.field(OFFSET, pa.int64(), nullable=False),
+    pa.field(INGESTED_AT, pa.timestamp("us", "UTC"), nullable=False),
+    pa.field(CONTRACT_HASH, pa.string(), nullable=False),
+)
+"""What every silver row carries besides its contract's columns."""
+
+KNOWN_AT_FIELD = pa.field(KNOWN_AT, pa.timestamp("us", "UTC"), nullable=False)
+"""Knowledge time: when the commit that holds the row was made. The only column that differs between two runs over the same records."""
+
+
+class Reason(StrEnum):
+    """Why a record is not in silver. The names are stable: dashboards and replays select by them."""
+
+    NULL_VALUE = "null_value"
+    TOO_LARGE = "too_large"
+    UNDECODABLE = "undecodable"
+    TOO_DEEP = "too_deep"
+    ILL_TYPED = "ill_typed"
+    MISSING_KEY = "missing_key"
+    MISSING_VALUE = "missing_value"
+    RULE_BROKEN = "rule_broken"
+    DUPLICATE = "duplicate"
+    FOREIGN = "foreign"
+    """A record in a clean or dead-letter topic that no clean job of ours wrote."""
+
+
+DEAD_LETTER_SCHEMA = pa.schema(
+    [
+        *COORDINATE_FIELDS[:4],
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("field", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("original_offset", pa.int64()),
+        pa.field("contract_version", pa.string(), nullable=False),
+        COORDINATE_FIELDS[4],
+    ]
+)
+"""A dead letter: coordinates, reason, the field and rule that decided (never a value), the contract. `original_offset` is set on duplicates alone: the first record with the same content, in the same raw partition."""
+
+QUARANTINE_SCHEMA = pa.schema([*DEAD_LETTER_SCHEMA, KNOWN_AT_FIELD])
+"""The Delta table that dead letters land in."""
+
+
+def src_header(topic: str, partition: int, offset: int) -> bytes:
+    """Return the `src` header for raw coordinates."""
+    return f"{topic}:{partition}:{offset}".encode("ascii")

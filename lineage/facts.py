@@ -1,0 +1,110 @@
+"""What a hop knows of one commit, and of its own run: plain facts, from which events are derived.
+
+Jobs fill these in; only `lineage/` makes OpenLineage of them. Facts are small, frozen, JSON-able, and carry no
+personal data: counts, ranges, names, versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Hop = Literal["produce", "clean", "land", "aggregate", "materialize", "apply", "training_set"]
+
+
+@dataclass(frozen=True)
+class OffsetRange:
+    """Offsets `first_offset` to `last_offset`, both read, of one raw or clean partition."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as lineage shows it: its name, its type in words, and what it means."""
+
+    name: str
+    type: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnOrigin:
+    """One output column and the input columns it is made from.
+
+    `inputs` are (dataset namespace, dataset name, column). `masking` is true where the transformation hides personal
+    data. `subtype` is one of OpenLineage's: IDENTITY, TRANSFORMATION, AGGREGATION, or an indirect one.
+    """
+
+    column: str
+    inputs: tuple[tuple[str, str, str], ...]
+    subtype: str = "IDENTITY"
+    masking: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset by its OpenLineage name (`lineage.names`), with what is known of it at this commit."""
+
+    namespace: str
+    name: str
+    kind: Literal["topic", "table", "feature_view", "online_store", "feature_service", "training_set", "files"]
+    columns: tuple[Column, ...] = ()
+    symlinks: tuple[tuple[str, str, str], ...] = ()
+    """Other names of the same thing: (namespace, name, type)."""
+    table_version: int | None = None
+    offsets: tuple[OffsetRange, ...] = ()
+    rows: int | None = None
+    bytes: int | None = None
+    files: int | None = None
+    column_origins: tuple[ColumnOrigin, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContractRef:
+    """The contract that a hop worked under."""
+
+    id: str
+    contract_version: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """One execution of a job.
+
+    `run_id` is derived (`lineage.names.run_id`), so that a restarted process can close what a killed one left open.
+    """
+
+    job: str
+    hop: Hop
+    run_id: str
+    engine: str
+    code_version: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class HopFacts:
+    """One commit of one hop: what it read, what it wrote, how many records, under which contract and code."""
+
+    run: RunRef
+    commit_id: str
+    """Derived from the commit's own coordinates (`lineage.names.commit_id`): the same commit gives the same id, always."""
+    committed_at: datetime
+    inputs: tuple[Dataset, ...]
+    outputs: tuple[Dataset, ...]
+    records_in: int
+    records_out: int
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    """Dead letters by reason, duplicates left out."""
+    duplicates: int = 0
+    repeated: int = 0
+    """Records seen again after a restart and dropped by their coordinates."""
+    contract: ContractRef | None = None
+    seconds: float = 0.0

@@ -26,7 +26,9 @@ class Rule:
     """One row rule of a field. `kind` says which, `argument` with what; `name` is how a dead letter names it."""
 
     name: str
-    kind: Literal["minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "min_length", "max_length", "pattern", "valid_values"]
+    kind: Literal[
+        "minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "min_length", "max_length", "pattern", "valid_values"
+    ]
     argument: float | int | str | tuple[Any, ...]
 
 

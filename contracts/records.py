@@ -32,7 +32,10 @@ RECORD_SCHEMA = pa.schema(
         pa.field("value", pa.large_binary()),
     ]
 )
-"""One batch of raw records of one topic, in the order of each partition. `timestamp_ms` is the broker's, in milliseconds since 1970 UTC."""
+"""One batch of raw records of one topic, in the order of each partition.
+
+`timestamp_ms` is the record's own in Kafka, in milliseconds since 1970 UTC.
+"""
 
 TOPIC, PARTITION, OFFSET, INGESTED_AT = "_topic", "_partition", "_offset", "_ingested_at"
 CONTRACT_HASH = "_contract_hash"
@@ -48,7 +51,10 @@ COORDINATE_FIELDS = (
 """What every silver row carries besides its contract's columns."""
 
 KNOWN_AT_FIELD = pa.field(KNOWN_AT, pa.timestamp("us", "UTC"), nullable=False)
-"""Knowledge time: when the commit that holds the row was made. The only column that differs between two runs over the same records."""
+"""Knowledge time: when the commit that holds the row was made.
+
+The only column that differs between two runs over the same records.
+"""
 
 
 class Reason(StrEnum):
@@ -78,7 +84,10 @@ DEAD_LETTER_SCHEMA = pa.schema(
         COORDINATE_FIELDS[4],
     ]
 )
-"""A dead letter: coordinates, reason, the field and rule that decided (never a value), the contract. `original_offset` is set on duplicates alone: the first record with the same content, in the same raw partition."""
+"""A dead letter: coordinates, reason, the field and rule that decided (never a value), the contract.
+
+`original_offset` is set on duplicates alone: the first record with the same content, in the same raw partition.
+"""
 
 QUARANTINE_SCHEMA = pa.schema([*DEAD_LETTER_SCHEMA, KNOWN_AT_FIELD])
 """The Delta table that dead letters land in."""

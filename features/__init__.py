@@ -1,0 +1,1 @@
+"""Features: aggregates, joins, training sets, serving. Floor 4: stands on streams."""

@@ -100,7 +100,7 @@ class Settings:
         """Folder of the logs of the servers and jobs we start."""
         return self.home / "logs"
 
-    def client(self, **extra: str | int | float | bool) -> dict[str, Any]:
+    def client(self, **extra: str | float | bool) -> dict[str, Any]:
         """Return a librdkafka configuration: `extra`, then the user's keys on top, which therefore win."""
         return {"bootstrap.servers": self.bootstrap_servers, **{k.replace("__", "."): v for k, v in extra.items()}, **self.kafka}
 

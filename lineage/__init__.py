@@ -1,0 +1,1 @@
+"""Lineage: names, facts, events, the ledger and the audit. Floor 2: stands on contracts."""

@@ -1,0 +1,1 @@
+"""Where contracts meet files and key stores."""

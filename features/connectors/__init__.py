@@ -1,0 +1,1 @@
+"""Where features meet Feast, the online stores and the embedding model."""

@@ -1,0 +1,1 @@
+"""Benchmarks: both sides interleaved in one run, as ratios with their spread."""

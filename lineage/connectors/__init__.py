@@ -1,0 +1,1 @@
+"""Where lineage meets ledger files and Marquez."""

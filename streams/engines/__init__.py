@@ -1,0 +1,1 @@
+"""Engines: wiring alone. They fetch, call a pure hop function, and commit."""

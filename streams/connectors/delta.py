@@ -1,0 +1,205 @@
+"""Delta tables, through delta-rs: create, append, overwrite, read at a version, read the history. The only file that knows it.
+
+A commit of ours carries its own facts: under the key `headwater` of the commit's metadata, as JSON text by name. Logs are
+kept for ten years, because that metadata is what lost lineage is derived from again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from contracts.errors import CommitConflict, DiskFull, NotFound
+
+METADATA_KEY = "headwater"
+LOG_RETENTION = "interval 3650 days"
+CHECKPOINT_INTERVAL = "50"
+WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit that was made: the version it became, rows and files it added."""
+
+    table_version: int
+    rows: int
+    files: int
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class PastCommit:
+    """One commit of the table's history, with the metadata that its writer gave it."""
+
+    table_version: int
+    committed_at: datetime
+    operation: str
+    metadata: dict[str, str]
+    files: int
+
+
+def table_uri(tables: Path | str, layer: str, *names: str) -> str:
+    """Return where a table stands: `<tables>/silver/<domain>/<name>`, `<tables>/gold/<view>`."""
+    return "/".join([str(tables).rstrip("/"), layer, *names])
+
+
+def exists(uri: str) -> bool:
+    """Say whether there is a table."""
+    return bool(DeltaTable.is_deltatable(uri))
+
+
+def create_if_absent(
+    uri: str,
+    schema: pa.Schema,
+    *,
+    description: str = "",
+    properties: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Create the table unless it is there. Two creators at once: one wins, the other finds it."""
+    if exists(uri):
+        return
+    try:
+        DeltaTable.create(
+            uri,
+            schema,
+            mode="ignore",
+            description=description or None,
+            configuration={
+                "delta.logRetentionDuration": LOG_RETENTION,
+                "delta.checkpointInterval": CHECKPOINT_INTERVAL,
+                **(properties or {}),
+            },
+            commit_properties=_properties(metadata or {}, {}, None),
+        )
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
+
+
+def append(uri: str, rows: pa.Table, *, metadata: Mapping[str, str], transactions: Mapping[str, int] | None = None) -> Commit:
+    """Append rows and progress in one commit, and do not try again by itself.
+
+    `transactions` are Delta `txn` actions, application id to version. Raises CommitConflict when another writer took the
+    version: read `transaction_version` again before a second try. DiskFull when there is no room; nothing is committed then.
+    """
+    return _write(uri, rows, "append", metadata, transactions or {})
+
+
+def overwrite(uri: str, rows: pa.Table, *, metadata: Mapping[str, str]) -> Commit:
+    """Replace all rows in one commit; earlier versions stay readable. Raises as `append` does."""
+    return _write(uri, rows, "overwrite", metadata, {})
+
+
+def read(uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None) -> pa.Table:
+    """Return the rows of the newest or a pinned version. Raises NotFound without a table or version."""
+    return opened(uri, table_version).to_pyarrow_table(columns=list(columns) if columns is not None else None)
+
+
+def batches(uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows batch by batch, so that a large table need not fit in memory."""
+    dataset = opened(uri, table_version).to_pyarrow_dataset()
+    yield from dataset.to_batches(columns=list(columns) if columns is not None else None)
+
+
+def current_version(uri: str) -> int:
+    """Return the newest table version. Raises NotFound without a table."""
+    return int(opened(uri).version())
+
+
+def transaction_version(uri: str, application: str) -> int | None:
+    """Return the last version that the application committed by a `txn` action, or None."""
+    found = opened(uri).transaction_version(application)
+    return None if found is None else int(found)
+
+
+def history(uri: str, newest: int | None = None) -> list[PastCommit]:
+    """Return the commits of the table, oldest first; with `newest`, only so many of the last."""
+    return [_past(entry) for entry in reversed(opened(uri).history(newest))]
+
+
+def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
+    """Merge small files in one commit that changes no row; return how many files it replaced."""
+    try:
+        metrics = opened(uri).optimize.compact(
+            commit_properties=_properties(metadata, {}, None), post_commithook_properties=HOOKS
+        )
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
+    return int(metrics["numFilesRemoved"])
+
+
+def file_sizes(uri: str) -> list[int]:
+    """Return the size in bytes of each data file of the newest version."""
+    actions = pa.table(opened(uri).get_add_actions(flatten=True))
+    return [int(size) for size in actions["size_bytes"].to_pylist()]
+
+
+def opened(uri: str, table_version: int | None = None) -> DeltaTable:
+    """Return delta-rs's own table object. Raises NotFound without a table or version."""
+    try:
+        return DeltaTable(uri, version=table_version)
+    except TableNotFoundError as error:
+        raise NotFound(f"no Delta table at {uri}", remedy="land something into it first: headwater status") from error
+    except DeltaError as error:
+        if table_version is None:
+            raise
+        raise NotFound(f"{uri} has no version {table_version}", remedy="headwater status shows the versions") from error
+
+
+def _write(uri: str, rows: pa.Table, mode: str, metadata: Mapping[str, str], transactions: Mapping[str, int]) -> Commit:
+    table = opened(uri)
+    try:
+        write_deltalake(
+            table,
+            rows,
+            mode=mode,
+            writer_properties=WRITER,
+            commit_properties=_properties(metadata, transactions, 0 if mode == "append" else None),
+            post_commithook_properties=HOOKS,
+        )
+    except CommitFailedError as error:
+        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
+    return _made(table, rows.num_rows)
+
+
+def _made(table: DeltaTable, rows: int) -> Commit:
+    made = _past(table.history(1)[0])
+    return Commit(made.table_version, rows, made.files, made.committed_at)
+
+
+def _properties(metadata: Mapping[str, str], transactions: Mapping[str, int], retries: int | None) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)} if metadata else None,
+        app_transactions=[Transaction(app, version) for app, version in sorted(transactions.items())] or None,
+        max_commit_retries=retries,
+    )
+
+
+def _past(entry: Mapping[str, Any]) -> PastCommit:
+    metrics = entry.get("operationMetrics") or {}
+    return PastCommit(
+        table_version=int(entry["version"]),
+        committed_at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=str(entry.get("operation", "")),
+        metadata=json.loads(entry[METADATA_KEY]) if METADATA_KEY in entry else {},
+        files=int(metrics.get("num_added_files", 0)),
+    )
+
+
+def _translated(error: Exception, uri: str) -> Exception:
+    text = str(error)
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text or "os error 28" in text:
+        return DiskFull(f"no space left to write to {uri}", remedy="free some room and start again: nothing was half written")
+    return error

@@ -1,0 +1,281 @@
+"""Judge a contract file: all that is wrong with it at once, each by file, line, field and rule; or read it.
+
+Two judges: the ODCS v3.1 JSON schema, and our own rules for what the stream must be able to honour. A rule in a contract
+that nothing would enforce is a fault, not a comment: whoever wrote it believes that it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import orjson
+
+from contracts import yaml_text
+from contracts.checks import pattern_fault
+from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, Rule, content_hash
+from contracts.errors import ContractInvalid
+
+TYPES = ("string", "integer", "number", "boolean", "timestamp", "date", "object", "array")
+NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
+DATASET_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+CONTRACT_VERSION = re.compile(r"^\d+\.\d+\.\d+$")
+OPTIONS = {
+    "string": {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"},
+    "integer": {
+        "minimum": "minimum",
+        "maximum": "maximum",
+        "exclusiveMinimum": "exclusive_minimum",
+        "exclusiveMaximum": "exclusive_maximum",
+    },
+}
+OPTIONS["number"] = OPTIONS["integer"]
+CUSTOM_PROPERTIES = ("eventTime", "partitions")
+PARTITIONS_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a contract file."""
+
+    file: str
+    line: int
+    field: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field or 'contract'}: {self.rule}: {self.message}"
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: tuple[str | int, ...]
+    rule: str
+    message: str
+
+
+def problems(text: str, file: str, odcs_schema: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Return every fault of a contract's text, in the order of lines; none when the stream can honour it whole."""
+    parsed = yaml_text.parse(text)
+    if parsed.faults:
+        return tuple(Problem(file, fault.line, "", "yaml", fault.message) for fault in parsed.faults)
+    if not isinstance(parsed.data, dict):
+        return (Problem(file, 1, "", "yaml", "the file holds no mapping: expected an ODCS contract"),)
+    found = list(_against_odcs(parsed.data, odcs_schema)) or list(_against_ours(parsed.data))
+    made = [Problem(file, parsed.line(f.path), _field_name(parsed.data, f.path), f.rule, f.message) for f in found]
+    return tuple(sorted(made, key=lambda p: (p.line, p.field, p.rule)))
+
+
+def read(text: str, file: str, odcs_schema: Mapping[str, Any]) -> Contract:
+    """Return the contract. Raises ContractInvalid with all the file's faults, a line each."""
+    found = problems(text, file, odcs_schema)
+    if found:
+        listed = "\n  ".join(map(str, found))
+        raise ContractInvalid(f"{len(found)} fault(s)\n  {listed}", where=file, remedy="mend them, then: headwater contract lint")
+    return built(yaml_text.parse(text).data)
+
+
+def built(data: Mapping[str, Any]) -> Contract:
+    """Return the contract of data that has no faults."""
+    schema = data["schema"][0]
+    custom = {item["property"]: item["value"] for item in data.get("customProperties", ())}
+    return Contract(
+        id=data["id"],
+        domain=data["domain"],
+        name=data["name"],
+        contract_version=data["version"],
+        hash=content_hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)),
+        fields=tuple(_field(item) for item in schema["properties"]),
+        event_time=custom["eventTime"],
+        partitions=int(custom.get("partitions", PARTITIONS_DEFAULT)),
+        description=data.get("description", {}).get("purpose", "") or schema.get("description", ""),
+    )
+
+
+def _field(item: Mapping[str, Any]) -> Field:
+    return Field(
+        name=item.get("name", ""),
+        logical_type=item["logicalType"],
+        required=bool(item.get("required", False)) or bool(item.get("primaryKey", False)),
+        primary_key=bool(item.get("primaryKey", False)),
+        classification=item.get("classification", ""),
+        description=item.get("description", ""),
+        rules=tuple(_rules(item)),
+        fields=tuple(_field(child) for child in item.get("properties", ())),
+        items=_field(item["items"]) if "items" in item else None,
+        examples=tuple(item.get("examples", ())),
+    )
+
+
+def _rules(item: Mapping[str, Any]) -> Iterator[Rule]:
+    options = item.get("logicalTypeOptions", {})
+    for option, kind in OPTIONS.get(item["logicalType"], {}).items():
+        if option in options:
+            yield Rule(option, kind, options[option])  # type: ignore[arg-type]
+    for quality in item.get("quality", ()):
+        arguments = quality.get("arguments", {})
+        name = quality.get("name", "invalidValues")
+        if "validValues" in arguments:
+            yield Rule(name, "valid_values", tuple(arguments["validValues"]))
+        if "pattern" in arguments:
+            yield Rule(name, "pattern", arguments["pattern"])
+
+
+def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> Iterator[_Found]:
+    if data.get("apiVersion") != "v3.1.0":
+        yield _Found(("apiVersion",), "apiVersion", f"came {data.get('apiVersion')!r}, expected 'v3.1.0'")
+    validator = jsonschema.validators.validator_for(odcs_schema)(odcs_schema)
+    for error in validator.iter_errors(data):
+        deepest = jsonschema.exceptions.best_match([error]) or error
+        yield _Found(tuple(deepest.absolute_path), str(deepest.validator), deepest.message[:300])
+
+
+def _against_ours(data: Mapping[str, Any]) -> Iterator[_Found]:
+    yield from _heads(data)
+    if len(data.get("schema", ())) != 1:
+        yield _Found(
+            ("schema",), "one schema", f"came {len(data.get('schema', ()))} schema objects, expected one: a contract is a topic"
+        )
+        return
+    schema = data["schema"][0]
+    if schema.get("name") != data.get("name"):
+        yield _Found(
+            ("schema", 0, "name"), "schema name", f"came {schema.get('name')!r}, expected {data.get('name')!r}, as the contract"
+        )
+    properties = schema.get("properties") or ()
+    if not properties:
+        yield _Found(("schema", 0), "properties", "there are none: expected at least a key and an event time")
+    yield from _fields(properties, ("schema", 0, "properties"), nested=False)
+    if schema.get("quality"):
+        yield _Found(
+            ("schema", 0, "quality"), "quality", "rules over the whole table are not enforced yet: expected rules of a property"
+        )
+    yield from _custom(data, {item.get("name"): item for item in properties})
+
+
+def _heads(data: Mapping[str, Any]) -> Iterator[_Found]:
+    for key in ("name", "domain"):
+        if not DATASET_NAME.match(str(data.get(key, ""))):
+            yield _Found(
+                (key,), key, f"came {data.get(key)!r}, expected lower case letters, digits and _: it becomes a topic's name"
+            )
+    if not CONTRACT_VERSION.match(str(data.get("version"))):
+        yield _Found(("version",), "version", f"came {data.get('version')!r}, expected three numbers, as in 1.0.0")
+
+
+def _fields(properties: Sequence[Mapping[str, Any]], path: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+    seen: set[str] = set()
+    for index, item in enumerate(properties):
+        at = (*path, index)
+        name = str(item.get("name", ""))
+        if not NAME.match(name):
+            yield _Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
+        if name.lower() in seen:
+            yield _Found((*at, "name"), "name", f"{name!r} stands here twice (capitals do not tell columns apart)")
+        seen.add(name.lower())
+        yield from _one_field(item, at, nested=nested)
+
+
+def _one_field(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+    kind = item.get("logicalType")
+    if kind not in TYPES:
+        yield _Found((*at, "logicalType"), "logicalType", f"came {kind!r}, expected one of {', '.join(TYPES)}")
+        return
+    if nested and kind in ("timestamp", "date"):
+        yield _Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
+    if nested and (item.get("required") or item.get("primaryKey")):
+        yield _Found(at, "required", "is enforced at the top level only")
+    if item.get("classification") == "restricted" and (item.get("primaryKey") or (item.get("required") and kind != "string")):
+        yield _Found(
+            at, "classification", "a restricted value is masked away, so it cannot be a key, nor required unless a string"
+        )
+    yield from _options(item, at, nested=nested)
+    for index, quality in enumerate(item.get("quality", ())):
+        yield from _quality(quality, (*at, "quality", index), kind, nested=nested)
+    if kind == "object":
+        if not item.get("properties"):
+            yield _Found(at, "properties", "an object without properties would lose all it holds")
+        yield from _fields(item.get("properties", ()), (*at, "properties"), nested=True)
+    if kind == "array":
+        if "items" not in item:
+            yield _Found(at, "items", "an array must say what it holds")
+        else:
+            yield from _one_field(item["items"], (*at, "items"), nested=True)
+
+
+def _options(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+    kind, known = item["logicalType"], OPTIONS.get(item["logicalType"], {})
+    for option, value in item.get("logicalTypeOptions", {}).items():
+        where = (*at, "logicalTypeOptions", option)
+        if option not in known or nested:
+            reason = (
+                "is enforced at the top level only"
+                if nested
+                else f"is not enforced on {kind}: known are {', '.join(known) or 'none'}"
+            )
+            yield _Found(where, option, reason)
+        elif option == "pattern" and (fault := pattern_fault(value)):
+            yield _Found(where, option, f"is no regular expression that runs in linear time: {fault}")
+
+
+def _quality(rule: Mapping[str, Any], at: tuple[str | int, ...], kind: str, *, nested: bool) -> Iterator[_Found]:
+    if rule.get("type", "library") == "text":
+        return
+    arguments = rule.get("arguments") or {}
+    honoured = rule.get("type", "library") == "library" and rule.get("metric") == "invalidValues" and rule.get("mustBe") == 0
+    if not honoured or nested or not set(arguments) <= {"validValues", "pattern"} or not arguments:
+        yield _Found(
+            at,
+            "quality",
+            "is not enforced in the stream: expected type text, or metric invalidValues, mustBe 0 and arguments validValues or pattern",
+        )
+        return
+    if "pattern" in arguments and (kind != "string" or pattern_fault(arguments["pattern"])):
+        yield _Found((*at, "arguments"), "pattern", pattern_fault(arguments["pattern"]) or f"fits strings, not {kind}")
+    if "validValues" in arguments and kind in ("object", "array", "timestamp", "date", "boolean"):
+        yield _Found((*at, "arguments"), "validValues", f"is not enforced on {kind}")
+
+
+def _custom(data: Mapping[str, Any], properties: Mapping[str | None, Mapping[str, Any]]) -> Iterator[_Found]:
+    custom = {}
+    for index, item in enumerate(data.get("customProperties", ())):
+        custom[item["property"]] = item["value"]
+        if item["property"] not in CUSTOM_PROPERTIES:
+            expected = " or ".join(CUSTOM_PROPERTIES)
+            yield _Found(("customProperties", index), str(item["property"]), f"is not known here: expected {expected}")
+    event_time = properties.get(custom.get("eventTime"))
+    if event_time is None or event_time.get("logicalType") != "timestamp" or not event_time.get("required"):
+        came = custom.get("eventTime")
+        yield _Found(("customProperties",), "eventTime", f"came {came!r}, expected the name of a required timestamp property")
+    partitions = custom.get("partitions", PARTITIONS_DEFAULT)
+    if not isinstance(partitions, int) or isinstance(partitions, bool) or not 1 <= partitions <= PARTITIONS_MAX:
+        yield _Found(
+            ("customProperties",), "partitions", f"came {partitions!r}, expected a whole number from 1 to {PARTITIONS_MAX}"
+        )
+    if not any(item.get("primaryKey") for item in properties.values()):
+        yield _Found(
+            ("schema", 0, "properties"), "primaryKey", "no property is one: expected at least one, it becomes the record's key"
+        )
+
+
+def _field_name(data: Any, path: tuple[str | int, ...]) -> str:
+    """Return a path as a person would say it: `tailnum.logicalTypeOptions.pattern` for schema[0].properties[5]...."""
+    words: list[str] = []
+    for step in path:
+        data = _part(data, step)
+        if isinstance(step, int):
+            name = data.get("name") if isinstance(data, dict) else None
+            words.append(str(name) if name else f"[{step}]")
+        elif step != "properties":
+            words.append(step)
+    return ".".join(words).removeprefix("schema.").replace(".[", "[")
+
+
+def _part(data: Any, step: str | int) -> Any:
+    if isinstance(data, dict):
+        return data.get(step)
+    return data[step] if isinstance(data, list) and isinstance(step, int) and step < len(data) else None

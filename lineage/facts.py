@@ -75,10 +75,19 @@ class ContractRef:
 
 
 @dataclass(frozen=True)
+class ParentRun:
+    """The run that started this one, as `headwater run` starts a run of every job."""
+
+    job: str
+    run_id: str
+
+
+@dataclass(frozen=True)
 class RunRef:
     """One execution of a job.
 
     `run_id` is derived (`lineage.names.run_id`), so that a restarted process can close what a killed one left open.
+    `engine` is a name, or `name/its version` (`faust/0.15.3`).
     """
 
     job: str
@@ -87,6 +96,7 @@ class RunRef:
     engine: str
     code_version: str
     started_at: datetime
+    parent: ParentRun | None = None
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ _FAST = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-_DOUBTFUL = re.compile(rb"(?:^|[:,\[])(?:null|-?[0-9]+[.eE])|[\xf0-\xf7]")
-"""A null (which may have been a NaN), a number with a point or exponent, or a character beyond the basic plane."""
+_DOUBTFUL = re.compile(rb"[.n]|[0-9][eE]")
+"""Outside strings: a number with a point or an exponent, or a null, which may have been a NaN."""
+_BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf7]")
 
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every JSON reader understands exactly (RFC 7493); offsets and counts stay far below."""
@@ -41,7 +42,14 @@ def canonical_json(value: object) -> bytes:
         fast = orjson.dumps(value, option=_FAST)
     except TypeError:  # the slow code judges: a Mapping that is no dict has a canonical form, a NaN has none
         return _written(value)
-    return fast if _DOUBTFUL.search(fast) is None else _written(value)
+    return fast if _surely_canonical(fast) else _written(value)
+
+
+def _surely_canonical(fast: bytes) -> bool:
+    if b"\\" in fast or not (fast.isascii() or _BEYOND_BASIC_PLANE.search(fast) is None):
+        return False
+    outside_strings = b"".join(fast.split(b'"')[::2])
+    return _DOUBTFUL.search(outside_strings) is None
 
 
 def _written(value: object) -> bytes:

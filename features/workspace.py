@@ -1,0 +1,61 @@
+"""Where the room works and what it is handed: made from the settings by `infra/`, so that nothing here reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lineage.emit import Emitter
+from lineage.facts import Hop, ParentRun, RunRef
+from lineage.names import run_id
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders, stores, clock and emitter of one installation."""
+
+    tables: Path
+    """Folder of the Delta tables; paths in definitions count from here."""
+    feature_store: Path
+    """Folder of the registry, the manifest and the SQLite online store."""
+    training_sets: Path
+    project: str
+    definitions: tuple[Path, ...]
+    emitter: Emitter
+    now: Callable[[], datetime]
+    code_version: str
+    instance: str
+    """What tells this process from another of the same job."""
+    online_store: str = "sqlite"
+    redis: str = "localhost:6379"
+    parent: ParentRun | None = None
+
+    @property
+    def registry_file(self) -> Path:
+        """Feast's registry."""
+        return self.feature_store / "registry.db"
+
+    @property
+    def manifest_file(self) -> Path:
+        """The plan as JSON, for readers that cannot wait for Feast to load."""
+        return self.feature_store / "manifest.json"
+
+    @property
+    def online_file(self) -> Path:
+        """The SQLite online store."""
+        return self.feature_store / "online.db"
+
+    def run(self, job: str, hop: Hop, engine: str = "polars") -> RunRef:
+        """Return a new run of the job, started now."""
+        started = self.now()
+        return RunRef(
+            job=job,
+            hop=hop,
+            run_id=run_id(job, int(started.timestamp() * 1_000_000), self.instance),
+            engine=engine,
+            code_version=self.code_version,
+            started_at=started,
+            parent=self.parent,
+        )

@@ -40,6 +40,10 @@ class Settings:
     """librdkafka keys. With `bootstrap.servers` set here an existing broker is used and none is started."""
     broker_port: int = EMBEDDED_PORT
     """Port of the embedded broker; its controller takes the next one."""
+    jars: Path = Path()
+    """Folder that the embedded broker's jars are kept in, to be shared between homes. Unset: under home."""
+    java_home: str = ""
+    """Folder of the JDK; also read from JAVA_HOME. Empty: `java` on the PATH."""
     online_store: str = "sqlite"
     """`sqlite` (under home) or `redis`."""
     redis: str = "localhost:6379"
@@ -62,7 +66,7 @@ class Settings:
     """... or when its first record has waited so long."""
     compact_files: int = 20
     """`land` compacts a table when so many small files have gathered."""
-    duplicate_window: int = 100_000
+    duplicate_window: int = 20_000
     """A record is an exact duplicate if the same content came within so many offsets before it, in its raw partition."""
 
     @property
@@ -74,6 +78,16 @@ class Settings:
     def bootstrap_servers(self) -> str:
         """Where clients find the broker."""
         return self.kafka.get("bootstrap.servers", f"127.0.0.1:{self.broker_port}")
+
+    @property
+    def broker_home(self) -> Path:
+        """Folder of the embedded broker: its configuration, its data and, unless `jars` says otherwise, its jars."""
+        return self.home / "kafka"
+
+    @property
+    def run(self) -> Path:
+        """Folder of the records of the processes we started, and of the lock on starting and stopping."""
+        return self.home / "run"
 
     @property
     def tables(self) -> Path:
@@ -99,6 +113,16 @@ class Settings:
     def logs(self) -> Path:
         """Folder of the logs of the servers and jobs we start."""
         return self.home / "logs"
+
+    def environ(self) -> dict[str, str]:
+        """Return the `HEADWATER_*` variables that make `load_settings` give these settings, in any folder.
+
+        How a process that we start is told its settings. They may hold a password: hand them over, never print them.
+        """
+        named = {name: getattr(self, name) for name in _KINDS}
+        texts = {name: _environ_text(value) for name, value in named.items() if value != Path()}
+        ours = {f"HEADWATER_{name.upper()}": text for name, text in texts.items()}
+        return ours | {KAFKA_PREFIX + key.upper().replace(".", "_"): value for key, value in self.kafka.items()}
 
     def client(self, **extra: str | float | bool) -> dict[str, Any]:
         """Return a librdkafka configuration: `extra`, then the user's keys on top, which therefore win."""
@@ -151,10 +175,14 @@ def _from_environ(environ: Mapping[str, str], kafka: dict[str, str], base: Path)
         elif name.startswith("HEADWATER_") and name != "HEADWATER_CONFIG":
             key = name.removeprefix("HEADWATER_").lower()
             values[key] = _typed(key, text, f"environment variable {name}", base)
-    for name in ("OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"):
+    for name in ("OPENLINEAGE_URL", "OPENLINEAGE_API_KEY", "JAVA_HOME"):
         if environ.get(name) and name.lower() not in values:
             values[name.lower()] = environ[name]
     return values
+
+
+def _environ_text(value: Any) -> str:
+    return os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -32,6 +32,20 @@ def partitions_of(keys: Sequence[bytes], count: int) -> npt.NDArray[np.int32]:
     return ((murmur2(keys) & np.uint32(0x7FFFFFFF)) % np.uint32(count)).astype(np.int32)
 
 
+def placed(
+    keys: Sequence[bytes | None], datasets: Sequence[int], counts: Sequence[int], first_sequence: int
+) -> npt.NDArray[np.int32]:
+    """Return the partition of each record of a batch: by its key, or in turn where it has none.
+
+    `datasets` says of each record whose count of partitions applies. A function of the arguments alone: the same record of
+    the same source always goes to the same partition.
+    """
+    turn = np.arange(first_sequence, first_sequence + len(keys), dtype=np.int64)
+    keyless = np.fromiter((key is None for key in keys), np.bool_, len(keys))
+    hashes = murmur2([key or b"" for key in keys]) & np.uint32(0x7FFFFFFF)
+    return (np.where(keyless, turn, hashes) % np.asarray(counts, np.int64)[np.asarray(datasets, np.int64)]).astype(np.int32)
+
+
 def _hash_equal_lengths(keys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     """Hash the rows of a matrix of bytes. uint32 arithmetic wraps around, which is what murmur2 wants."""
     rows, length = keys.shape

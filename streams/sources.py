@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.errors import NotFound, TerminalError
+from contracts.errors import TerminalError
 from contracts.records import SOURCE_HEADER
 from lineage.facts import Dataset
 
@@ -110,23 +110,4 @@ def _begins_too_early(source: Source, latest: int) -> TerminalError:
         expected="a run that begins where the one before it began, or after it",
         where=f"source {source.id}, header {SOURCE_HEADER!r}",
         remedy="give --from no earlier than before, or produce into an empty broker (headwater down, another home)",
-    )
-
-
-def near_names(name: str, known: Sequence[str]) -> list[str]:
-    """Return the known names that somebody who typed `name` may have meant, the nearest first."""
-    # Imported here: only a mistyped name needs it.
-    import difflib  # noqa: PLC0415
-
-    parts = [candidate for candidate in known if name and (name in candidate or candidate in name)]
-    return list(dict.fromkeys([*difflib.get_close_matches(name, known, 3, 0.5), *parts]))[:3]
-
-
-def no_such_dataset(name: str, known: Sequence[str]) -> NotFound:
-    """Return the error for a dataset that no contract describes, naming the nearest ones."""
-    near = near_names(name, known)
-    return NotFound(
-        f"there is no contract for {name!r}",
-        expected=f"{'one of' if near else 'a dataset of'} {', '.join(near or known) or 'no contracts at all'}",
-        remedy="write contracts/<domain>/<name>.odcs.yaml, or name a dataset of `headwater contract lint`",
     )

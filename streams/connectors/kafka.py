@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from confluent_kafka import (
-    OFFSET_INVALID,
     Consumer,
     KafkaError,
     KafkaException,
@@ -27,6 +26,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from contracts.errors import BrokerAway, TerminalError
 
 ANSWER_SECONDS = 30.0
+NO_LONGER_OURS = (
+    KafkaError._NO_OFFSET,  # noqa: SLF001
+    KafkaError._STATE,  # noqa: SLF001
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+)
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 RAW_CONFIG = {"max.message.bytes": str(RECORD_BYTES_MAX)}
 
@@ -38,7 +44,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "fetch.message.max.bytes": 2 * 1024 * 1024,
     "receive.message.max.bytes": 3 * RECORD_BYTES_MAX,
     "queued.max.messages.kbytes": 32 * 1024,
-    "enable.partition.eof": False,
+    "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }
 """`fetch.message.max.bytes` and the queue bound the memory: a larger record still comes, alone."""
@@ -49,12 +55,19 @@ PRODUCER_DEFAULTS: dict[str, Any] = {
     "linger.ms": 20,
     "batch.size": 512 * 1024,
     "message.max.bytes": RECORD_BYTES_MAX,
+    "message.timeout.ms": 0,
     "partitioner": "murmur2_random",
     "queue.buffering.max.messages": 200_000,
     "queue.buffering.max.kbytes": 64 * 1024,
     "delivery.report.only.error": True,
 }
-"""murmur2, because Java's clients (Flink, Spark) use it: one key, one partition, whoever writes."""
+"""No timeout: a broker that is away is waited for.
+
+murmur2, because Java's clients (Flink, Spark) use it: one key, one partition, whoever writes.
+"""
+
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -96,11 +109,12 @@ def topics(client: Mapping[str, Any], seconds: float = ANSWER_SECONDS) -> dict[s
 
 
 def ensure_topics(client: Mapping[str, Any], wanted: Mapping[str, int], config: Mapping[str, str] | None = None) -> list[str]:
-    """Create the topics that are absent, with their partition counts; return their names. Those that are there stay as they are."""
+    """Create the topics that are absent, with their partition counts; return their names. The others stay as they are."""
     absent = {name: count for name, count in wanted.items() if name not in topics(client)}
     if not absent:
         return []
-    made = _admin(client).create_topics([NewTopic(name, count, config=dict(config or {})) for name, count in absent.items()])
+    admin = _admin(client)  # held until its answers are in: they fail when it is collected
+    made = admin.create_topics([NewTopic(name, count, config=dict(config or {})) for name, count in absent.items()])
     for name, future in made.items():
         try:
             future.result(ANSWER_SECONDS)
@@ -133,7 +147,7 @@ def read_range(client: Mapping[str, Any], topic: str, partition: int, first: int
 
     Raises BrokerAway when nothing comes for a while though the log has more.
     """
-    consumer = Consumer(_client(client, CONSUMER_DEFAULTS, **{"group.id": "headwater-reads", "enable.partition.eof": True}))
+    consumer = Consumer(_client(client, CONSUMER_DEFAULTS, **{"group.id": "headwater-reads"}))
     try:
         start, stop = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
         consumer.assign([TopicPartition(topic, partition, max(first, start))])
@@ -222,7 +236,7 @@ class Sender:
         self._producer = Producer(_client(client, PRODUCER_DEFAULTS, on_delivery=self._delivered, **overrides))
         self._failed: KafkaError | None = None
 
-    def __enter__(self) -> Sender:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -308,6 +322,7 @@ class Fetcher:
         lost: Callable[[Sequence[Slot]], None],
     ) -> None:
         self._resume, self._lost = resume, lost
+        self._next: dict[Slot, int] | None = None
         self._consumer = Consumer(_client(client, CONSUMER_DEFAULTS, **{"group.id": group, "max.poll.interval.ms": 600_000}))
         self._consumer.subscribe(list(names), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -316,47 +331,75 @@ class Fetcher:
 
         Takes only what librdkafka has already fetched, whose queue is bounded: so 10 MB records cannot pile up.
         """
-        first = self._consumer.consume(1, seconds)
-        taken = [m for m in first if m.error() is None]
-        held = sum(len(m) for m in taken)
+        taken = self._good(self._consumer.consume(1, seconds))
+        held = sum(map(len, taken))
         while taken and len(taken) < records and held < size:
-            more = self._consumer.consume(min(1_000, records - len(taken)), 0.0)
-            if not more:
+            came = self._consumer.consume(min(1_000, records - len(taken)), 0.0)
+            if not came:
                 break
-            taken += [m for m in more if m.error() is None]
+            more = self._good(came)
+            taken += more
             held += sum(map(len, more))
         return taken
 
-    def positions(self) -> dict[Slot, int]:
-        """Return the next offset to read of each partition that this member holds."""
-        held = self._consumer.position(self._consumer.assignment())
-        return {Slot(p.topic, p.partition): p.offset for p in held if p.offset != OFFSET_INVALID}
+    def reached(self, goal: Mapping[Slot, int]) -> bool:
+        """Say whether every partition that this member holds was read to its end, at or behind its goal.
+
+        False before any were given. librdkafka tells of the end of a partition each time it gets there.
+        """
+        held = self._next
+        return held is not None and all(at >= goal.get(slot, 0) for slot, at in held.items())
 
     def hint(self, next_offsets: Mapping[Slot, int]) -> None:
         """Tell the broker how far we are, without waiting: others may look at it, nothing rests on it."""
-        if next_offsets:
-            offsets = [TopicPartition(slot.topic, slot.partition, offset) for slot, offset in next_offsets.items()]
+        held = self._next or {}
+        offsets = [TopicPartition(slot.topic, slot.partition, offset) for slot, offset in next_offsets.items() if slot in held]
+        if offsets:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
-                if error.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError.ILLEGAL_GENERATION):  # noqa: SLF001
+                if error.args[0].code() not in NO_LONGER_OURS:
                     raise
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
 
+    def _good(self, came: list[Message]) -> list[Message]:
+        """Return the records among what came, and note where each partition now stands, its end included."""
+        good, held = [], self._next if self._next is not None else {}
+        for message in came:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                held[Slot(message.topic(), message.partition())] = message.offset()
+            elif error.fatal():
+                raise TerminalError(f"Kafka's consumer gave up: {error}")
+        return good
+
     def _assigned(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         slots = [Slot(p.topic, p.partition) for p in given]
-        resumed = self._resume(slots)
+        resumed = _patiently(lambda: self._resume(slots))
         for part, slot in zip(given, slots, strict=True):
             offset = resumed.get(slot)
             if offset is not None:
                 part.offset = offset
+        self._next = {slot: resumed.get(slot) or 0 for slot in slots}
         consumer.assign(given)
 
     def _revoked(self, _consumer: Consumer, taken: list[TopicPartition]) -> None:
+        self._next = None
         self._lost([Slot(p.topic, p.partition) for p in taken])
+
+
+def _patiently(call: Callable[[], Answer]) -> Answer:
+    """Call until the broker answers: it has just given us partitions, so it will be back."""
+    while True:
+        try:
+            return call()
+        except BrokerAway:
+            continue  # each try has itself waited for ANSWER_SECONDS
 
 
 def committed_hints(client: Mapping[str, Any], group: str, names: Sequence[str]) -> dict[Slot, int]:

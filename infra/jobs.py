@@ -1,0 +1,83 @@
+"""Run a streaming job in this process, and count what it did from what it told the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from infra.settings import Settings
+from infra.wiring import chosen, setup, stop_on_signal
+
+if TYPE_CHECKING:
+    from lineage.commits import CommitRecord
+    from lineage.facts import RunRef
+    from streams.setup import Setup
+
+Counts = dict[str, dict[str, Any]]
+
+
+def run_clean(settings: Settings, datasets: Sequence[str], engine: str, *, drain: bool) -> Counts:
+    """Run the clean hop until stopped or drained; return this run's counts by dataset."""
+    from streams.topology import clean_job  # noqa: PLC0415
+
+    given = setup(settings, chosen(settings, datasets), engine=engine)
+    if engine == "faust":
+        from streams.engines import faust_worker  # noqa: PLC0415
+
+        with stop_on_signal() as stop:
+            runs = faust_worker.clean(given, stop, drain=drain, data_folder=settings.home / "faust")
+    else:
+        from streams.engines import direct  # noqa: PLC0415
+
+        with stop_on_signal() as stop:
+            runs = direct.clean(given, stop, drain=drain)
+    return _counts(given, {contract.dataset: clean_job(contract) for contract in given.contracts}, runs)
+
+
+def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
+    """Run the land hop until stopped or drained; return this run's counts by dataset."""
+    from streams.engines import lander  # noqa: PLC0415
+    from streams.topology import land_job  # noqa: PLC0415
+
+    given = setup(settings, chosen(settings, datasets))
+    with stop_on_signal() as stop:
+        runs = lander.run(given, stop, drain=drain)
+    return _counts(given, {contract.dataset: land_job(contract) for contract in given.contracts}, runs)
+
+
+def counted(commits: Iterable[CommitRecord]) -> dict[str, Any]:
+    """Return the sums over commits: records in and out, dead letters by reason, duplicates, repeated, seconds of work."""
+    reasons: Counter[str] = Counter()
+    sums = Counter(records_in=0, records_out=0, duplicates=0, repeated=0, commits=0)
+    seconds = 0.0
+    for commit in commits:
+        reasons.update(commit.dead_letters)
+        sums.update(
+            records_in=commit.records_in,
+            records_out=commit.records_out,
+            duplicates=commit.duplicates,
+            repeated=commit.repeated,
+            commits=1,
+        )
+        seconds += commit.seconds
+    return {**sums, "dead_letters": dict(sorted(reasons.items())), "seconds": round(seconds, 3)}
+
+
+def summary(hop: str, counts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the counts as lines a person reads."""
+    lines = [
+        f"{hop} {dataset}: {c['records_in']:,} in, {c['records_out']:,} out, {sum(c['dead_letters'].values()):,} dead letters, "
+        f"{c['duplicates']:,} duplicates, {c['repeated']:,} repeated, in {c['commits']} commits"
+        for dataset, c in counts.items()
+    ]
+    return "\n".join(lines)
+
+
+def _counts(given: Setup, jobs: Mapping[str, str], runs: Iterable[RunRef]) -> Counts:
+    """Return, by dataset, the counts of these runs."""
+    mine = {run.run_id for run in runs}
+    return {
+        dataset: counted(commit for commit in given.emitter.commits(job) if commit.run_id in mine)
+        for dataset, job in jobs.items()
+    }

@@ -1,0 +1,75 @@
+"""From what a Kafka client hands over to Arrow batches, one per topic, each partition's records in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from contracts.records import CONTRACT_HEADER, RECORD_SCHEMA, SRC_HEADER
+
+
+class Received(Protocol):
+    """One record as confluent-kafka gives it."""
+
+    def topic(self) -> str: ...  # noqa: D102
+    def partition(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102
+    def headers(self) -> Sequence[tuple[str, bytes]] | None: ...  # noqa: D102
+
+
+LANDING_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("src", pa.large_binary()), pa.field("contract", pa.large_binary())])
+"""A record of a clean or dead-letter topic, with its `src` and `contract` headers."""
+
+
+def by_topic(messages: Sequence[Received]) -> dict[str, list[Received]]:
+    """Return the messages by topic, each topic's ordered by partition, and by offset within."""
+    topics: dict[str, list[Received]] = {}
+    for message in messages:
+        topics.setdefault(message.topic(), []).append(message)
+    return {topic: sorted(held, key=_partition) for topic, held in topics.items()}
+
+
+def _partition(message: Received) -> int:
+    return message.partition()
+
+
+def record_batch(messages: Sequence[Received]) -> pa.RecordBatch:
+    """Return messages of one topic in RECORD_SCHEMA."""
+    return pa.record_batch(_columns(messages), schema=RECORD_SCHEMA)
+
+
+def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:
+    """Return messages of one clean or dead-letter topic in LANDING_SCHEMA."""
+    headers: list[Mapping[str, Any]] = [dict(m.headers() or ()) for m in messages]
+    named = [binary_array([held.get(name) for held in headers]) for name in (SRC_HEADER, CONTRACT_HEADER)]
+    return pa.record_batch([*_columns(messages), *named], schema=LANDING_SCHEMA)
+
+
+def binary_array(values: Sequence[bytes | None]) -> pa.LargeBinaryArray:
+    """Return bytes as an Arrow array by one join: several times faster than Arrow's own loop over Python objects."""
+    try:
+        data, valid = b"".join(values), None  # type: ignore[arg-type]
+    except TypeError:
+        valid = pa.array([value is not None for value in values]).buffers()[1]
+        values = [value or b"" for value in values]
+        data = b"".join(values)  # type: ignore[arg-type]
+    offsets = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])  # type: ignore[arg-type]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def _columns(messages: Sequence[Received]) -> list[pa.Array]:
+    size = len(messages)
+    return [
+        pa.array(np.fromiter((m.partition() for m in messages), np.int32, size)),
+        pa.array(np.fromiter((m.offset() for m in messages), np.int64, size)),
+        pa.array(np.fromiter((m.timestamp()[1] for m in messages), np.int64, size)),
+        binary_array([m.key() for m in messages]),
+        binary_array([m.value() for m in messages]),
+    ]

@@ -1,0 +1,116 @@
+"""The clean hop: raw records to rows that obey the contract, dead letters for the rest.
+
+In order, per record: a null value, one too large, an exact duplicate, one that cannot be decoded or is ill-typed, one that
+breaks a rule: each becomes a dead letter for the first of these that holds. What remains is made regular, checked, masked.
+Checks see the regular text before it is masked, because it is the sender's promise that they judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.checks import broken_checks, compiled
+from contracts.contract import Contract
+from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, Reason
+from contracts.schema import arrow_schema, clean_schema
+from streams.decode import Reject, decoded_values
+from streams.duplicates import DuplicateState, originals
+from streams.outcome import Outcome, offset_ranges
+from streams.personal import masked_rows
+from streams.text import regular_rows
+
+
+@dataclass(frozen=True)
+class CleanState:
+    """What the clean hop remembers between batches, and its limits."""
+
+    duplicates: DuplicateState
+    duplicate_window: int
+    record_bytes_max: int
+
+
+def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract) -> Outcome[CleanState]:
+    """Return what one batch of the contract's raw topic comes to.
+
+    `records` are in RECORD_SCHEMA, each partition's in a row and in order. Rows keep that order, with their coordinates.
+    """
+    found, seen = originals(records, state.duplicates, state.duplicate_window)
+    early = _early_rejects(records, state.record_bytes_max)
+    waiting = np.ones(records.num_rows, bool)
+    waiting[[reject.position for reject in early]] = False
+    repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
+    positions = np.flatnonzero(waiting & (found < 0))
+    decoded = decoded_values(records["value"].take(pa.array(positions)), positions, contract)
+    rows, kept, broken = _checked(regular_rows(decoded.rows, contract), decoded.positions, contract)
+    rejects = sorted([*early, *repeats, *decoded.rejects, *broken], key=lambda reject: reject.position)
+    return Outcome(
+        rows=_clean_rows(masked_rows(rows, contract), kept, records, contract),
+        dead_letters=_dead_letters(rejects, found, records, contract),
+        repeated=0,
+        next_offsets={p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()},
+        state=CleanState(seen, state.duplicate_window, state.record_bytes_max),
+    )
+
+
+def _early_rejects(records: pa.RecordBatch, record_bytes_max: int) -> list[Reject]:
+    values = records["value"]
+    nulls = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))
+    sizes = pc.fill_null(pc.binary_length(values), 0).to_numpy()
+    large = np.flatnonzero(sizes > record_bytes_max)
+    return [Reject(int(at), Reason.NULL_VALUE) for at in nulls] + [
+        Reject(int(at), Reason.TOO_LARGE, rule=f"at most {record_bytes_max} bytes") for at in large
+    ]
+
+
+def _checked(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
+    verdicts = broken_checks(rows, contract)
+    if verdicts.null_count() == rows.height:
+        return rows, positions, []
+    checks, good = compiled(contract), verdicts.is_null()
+    rejects = [
+        Reject(int(at), checks[verdict].reason, checks[verdict].field, checks[verdict].rule)
+        for at, verdict in zip(positions, verdicts, strict=True)
+        if verdict is not None
+    ]
+    return rows.filter(good), positions[good.to_numpy()], rejects
+
+
+def _coordinates(records: pa.RecordBatch, positions: np.ndarray, contract: Contract) -> dict[str, pa.Array]:
+    taken = records.select(["partition", "offset", "timestamp_ms"]).take(pa.array(positions))
+    times = pc.multiply(taken["timestamp_ms"], 1000).cast(pa.timestamp("us", "UTC"))
+    names = [field.name for field in COORDINATE_FIELDS]
+    topic = pa.repeat(contract.raw_topic, len(positions))
+    values = [topic, taken["partition"], taken["offset"], times, pa.repeat(contract.hash, len(positions))]
+    return dict(zip(names, values, strict=True))
+
+
+def _clean_rows(rows: pl.DataFrame, positions: np.ndarray, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+    columns = rows.to_arrow().cast(_large(arrow_schema(contract)))
+    coordinates = _coordinates(records, positions, contract)
+    table = pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates])
+    return table.cast(clean_schema(contract))
+
+
+def _large(schema: pa.Schema) -> pa.Schema:
+    """Return the schema without its nullability: Polars' columns say that all may be null."""
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+def _dead_letters(rejects: Sequence[Reject], found: np.ndarray, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+    positions = np.array([reject.position for reject in rejects], np.int64)
+    duplicated = [int(found[r.position]) if r.reason is Reason.DUPLICATE else None for r in rejects]
+    coordinates = _coordinates(records, positions, contract)
+    columns = coordinates | {
+        "reason": pa.array([reject.reason.value for reject in rejects], pa.string()),
+        "field": pa.array([reject.field for reject in rejects], pa.string()),
+        "rule": pa.array([reject.rule for reject in rejects], pa.string()),
+        "original_offset": pa.array(duplicated, pa.int64()),
+        "contract_version": pa.repeat(contract.contract_version, len(rejects)),
+    }
+    return pa.table({field.name: columns[field.name] for field in DEAD_LETTER_SCHEMA}).cast(DEAD_LETTER_SCHEMA)

@@ -1,0 +1,237 @@
+"""Bytes to typed columns: a whole batch at once where it can, and the same verdict on each record where it cannot.
+
+Arrow's JSON reader is fast and strict, but one bad record fails its batch, and it takes what JSON does not allow (NaN,
+a lone surrogate) or cannot bear (a bare `null` ends the process). So: records that look unusual are judged by orjson
+first, which is strict and reads one at a time; what passes is read by Arrow, in halves when that fails, until each bad
+record stands alone. A record's verdict depends on its own bytes alone, never on its neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from contracts.contract import Contract, Field
+from contracts.records import Reason
+from contracts.schema import PARSED_AFTER_READING, reading_schema
+
+UNUSUAL = r"[\n\r]|\\u[dD]|[:,\[\s-](?:NaN|Inf)"
+"""Newlines (Arrow reads lines), escaped surrogates, and numbers that JSON does not have."""
+
+THREADED_BYTES = 1 << 18
+"""Above this size Arrow's reader works in blocks, on all cores."""
+
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "timestamp": (str,),
+    "date": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why the record at `position` of the batch cannot be decoded; `field` where one decided. Never a value."""
+
+    position: int
+    reason: Reason
+    field: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Accepted and rejected, side by side. `rows` has the contract's columns; `positions` says which record each row was."""
+
+    rows: pl.DataFrame
+    positions: np.ndarray
+    rejects: tuple[Reject, ...]
+
+
+def decoded_values(values: pa.Array, positions: np.ndarray, contract: Contract) -> Decoded:
+    """Return the rows of the records' values. `values` are large_binary without nulls; `positions` name them in the batch."""
+    usable, rejects = _usable(values, positions)
+    rows, kept, ill = _read(usable, contract)
+    times, late = _parsed_times(rows, kept, contract)
+    return Decoded(*times, tuple(sorted((*rejects, *ill, *late), key=lambda reject: reject.position)))
+
+
+def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list[Reject]]:
+    """Return the values that one line of Arrow's reader can hold, as (position, text); and those that are no JSON object."""
+    texts = pl.DataFrame({"position": positions, "bytes": pl.from_arrow(values)}).with_columns(
+        text=pl.col("bytes").cast(pl.String, strict=False)
+    )
+    not_utf8 = texts.filter(pl.col("text").is_null())
+    rejects = [Reject(int(at), Reason.UNDECODABLE, rule="utf-8") for at in not_utf8["position"]]
+    texts = texts.filter(pl.col("text").is_not_null())
+    plain = pl.col("text").str.starts_with("{") & pl.col("text").str.ends_with("}") & ~pl.col("text").str.contains(UNUSUAL)
+    marked = texts.select("position", "text", plain=plain)
+    if marked["plain"].all():
+        return marked.select("position", "text"), rejects
+    unusual, mended = marked.filter(~pl.col("plain")), []
+    for at, text in zip(unusual["position"], unusual["text"], strict=True):
+        reject = _diagnosis(int(at), text.encode(), ())
+        if reject is not None and reject.reason is not Reason.ILL_TYPED:
+            rejects.append(reject)
+        else:
+            # Valid JSON: a newline in it stands between tokens, for within a string it must be escaped.
+            mended.append((int(at), text.strip().replace("\n", " ").replace("\r", " ")))
+    lines = pl.DataFrame(mended, schema={"position": pl.Int64, "text": pl.String}, orient="row")
+    usual = marked.filter(pl.col("plain")).select(pl.col("position").cast(pl.Int64), "text")
+    return pl.concat([usual, lines]).sort("position"), rejects
+
+
+def _read(lines: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
+    whole = _read_lines(lines["text"], contract)
+    if whole is not None:
+        return whole, lines["position"].to_numpy(), []
+    suspects = np.fromiter((_diagnosis(0, t.encode(), contract.fields) is not None for t in lines["text"]), bool, lines.height)
+    parts = [*_halved(lines.filter(~suspects), contract), *_halved(lines.filter(suspects), contract)]
+    rejects = [reject for _, _, reject in parts if reject is not None]
+    good = [(rows, positions) for rows, positions, reject in parts if reject is None]
+    if not good:
+        return _empty(contract), np.empty(0, np.int64), rejects
+    positions = np.concatenate([p for _, p in good])
+    order = np.argsort(positions, kind="stable")
+    return pl.concat([rows for rows, _ in good])[order], positions[order], rejects
+
+
+def _halved(lines: pl.DataFrame, contract: Contract) -> Iterator[tuple[pl.DataFrame, np.ndarray, Reject | None]]:
+    """Yield what Arrow reads of the lines, and a reject for each record that it refuses when alone."""
+    pending = [lines] if lines.height else []
+    while pending:
+        part = pending.pop()
+        rows = _read_lines(part["text"], contract)
+        if rows is not None:
+            yield rows, part["position"].to_numpy(), None
+        elif part.height > 1:
+            pending += [part[: part.height // 2], part[part.height // 2 :]]
+        else:
+            at = int(part["position"][0])
+            reject = _diagnosis(at, part["text"][0].encode(), contract.fields) or Reject(at, Reason.ILL_TYPED)
+            yield _empty(contract), np.empty(0, np.int64), reject
+
+
+def _read_lines(texts: pl.Series, contract: Contract) -> pl.DataFrame | None:
+    """Return the lines as columns, or None if any of them is refused or is not one object."""
+    if not len(texts):
+        return _empty(contract)
+    array = texts.to_arrow().cast(pa.large_string())
+    joined = pc.binary_join(pa.LargeListArray.from_arrays([0, len(texts)], array), pa.scalar("\n", pa.large_string()))
+    lines = joined.buffers()[2]
+    options = _reading_options(lines.size, int(pc.max(pc.binary_length(array)).as_py()))
+    parse = pj.ParseOptions(explicit_schema=reading_schema(contract), unexpected_field_behavior="ignore")
+    try:
+        table = pj.read_json(pa.BufferReader(lines), read_options=options, parse_options=parse)
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != len(texts):
+        return None
+    rows = pl.from_arrow(table)
+    return rows if isinstance(rows, pl.DataFrame) else None
+
+
+def _reading_options(size: int, longest: int) -> pj.ReadOptions:
+    """Return options whose blocks hold the longest line: Arrow refuses a line that does not fit one."""
+    if size <= THREADED_BYTES:
+        return pj.ReadOptions(block_size=size + 2, use_threads=False)
+    return pj.ReadOptions(block_size=max(THREADED_BYTES, longest + 2), use_threads=True)
+
+
+def _parsed_times(
+    rows: pl.DataFrame, positions: np.ndarray, contract: Contract
+) -> tuple[tuple[pl.DataFrame, np.ndarray], list[Reject]]:
+    """Return the rows with their timestamps and dates parsed, and a reject for each that is none, or has no time zone."""
+    fields = [field for field in contract.fields if field.logical_type in PARSED_AFTER_READING]
+    parsed = rows.with_columns(_time(field).alias(field.name) for field in fields)
+    bad = pl.coalesce(
+        pl.lit(None, dtype=pl.String),
+        *(pl.when(pl.col(f"{f.name}?") & pl.col(f.name).is_null()).then(pl.lit(f.name)) for f in fields),
+    )
+    given = rows.select(pl.col(f.name).is_not_null().alias(f"{f.name}?") for f in fields)
+    first = (
+        parsed.select(f.name for f in fields).hstack(given).select(bad=bad)["bad"] if fields else pl.Series([None] * rows.height)
+    )
+    if first.null_count() == rows.height:
+        return (parsed, positions), []
+    good = first.is_null()
+    kinds = {field.name: field.logical_type for field in fields}
+    rejects = [
+        Reject(int(at), Reason.ILL_TYPED, name, kinds[name])
+        for at, name in zip(positions, first, strict=True)
+        if name is not None
+    ]
+    return (parsed.filter(good), positions[good.to_numpy()]), rejects
+
+
+def _time(field: Field) -> pl.Expr:
+    """Parse RFC 3339 with a zone to microseconds UTC, or an ISO date; null where that fails."""
+    column = pl.col(field.name)
+    if field.logical_type == "date":
+        return column.str.to_date("%Y-%m-%d", strict=False)
+    return column.str.to_datetime("%+", strict=False, time_zone="UTC", time_unit="us")
+
+
+def _diagnosis(position: int, value: bytes, fields: Sequence[Field]) -> Reject | None:
+    """Return why a record is refused, as far as a reader of one record can tell; None if it looks right."""
+    try:
+        read = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        deep = "recursion" in str(error).lower()
+        return Reject(position, Reason.TOO_DEEP if deep else Reason.UNDECODABLE, rule="nesting" if deep else "json")
+    if not isinstance(read, dict):
+        return Reject(position, Reason.UNDECODABLE, rule="object")
+    if fields and (repeated := _repeated_key(value)):
+        return Reject(position, Reason.UNDECODABLE, rule="repeated key", field=repeated if _known(repeated, fields) else None)
+    wrong = next((name for name, item in _ill_typed(read, fields)), None)
+    return None if wrong is None else Reject(position, Reason.ILL_TYPED, wrong, "logicalType")
+
+
+def _known(name: str, fields: Sequence[Field]) -> bool:
+    """Say whether a name is the contract's: others are the sender's own text, and may be personal."""
+    return any(field.name == name for field in fields)
+
+
+def _repeated_key(value: bytes) -> str | None:
+    repeated: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in items]
+        repeated.extend(name for name in set(names) if names.count(name) > 1)
+        return dict(items)
+
+    try:
+        json.loads(value, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return None
+    return min(repeated, default=None)
+
+
+def _ill_typed(read: dict[str, Any], fields: Sequence[Field]) -> Iterator[tuple[str, Field]]:
+    for field in fields:
+        item = read.get(field.name)
+        if item is None:
+            continue
+        kinds = PYTHON_TYPES[field.logical_type]
+        ill = not isinstance(item, kinds) or (isinstance(item, bool) and bool not in kinds)
+        beyond = field.logical_type == "integer" and not ill and not -(2**63) <= item < 2**63
+        if ill or beyond or (isinstance(item, dict) and any(_ill_typed(item, field.fields))):
+            yield field.name, field
+
+
+def _empty(contract: Contract) -> pl.DataFrame:
+    empty = pl.from_arrow(reading_schema(contract).empty_table())
+    return empty if isinstance(empty, pl.DataFrame) else empty.to_frame()

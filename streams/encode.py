@@ -1,0 +1,63 @@
+"""Rows and dead letters as the records of the clean and dead-letter topics: one JSON object each, coordinates as headers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from contracts.contract import Contract
+from contracts.records import CONTRACT_HEADER, INGESTED_AT, OFFSET, PARTITION, REASON_HEADER, SRC_HEADER, TOPIC, src_header
+
+Encoded = tuple[bytes, str | None, int, int, list[tuple[str, bytes]]]
+"""(value, key, partition, timestamp in ms, headers)."""
+
+KEY_SEPARATOR = "|"
+
+
+def encoded_rows(rows: pa.Table, contract: Contract) -> Iterator[Encoded]:
+    """Yield each clean row as a record for the clean topic, on its raw record's partition, with its raw record's timestamp.
+
+    The key is the contract's primary key after masking, joined by `|`: the raw key could hold personal data.
+    """
+    frame = _frame(rows)
+    text = io.BytesIO()
+    frame.select(field.name for field in contract.fields).write_ndjson(text)
+    lines = text.getvalue().split(b"\n")
+    keys = frame.select(
+        pl.concat_str([pl.col(name).cast(pl.String) for name in contract.key], separator=KEY_SEPARATOR)
+    ).to_series()
+    source, under = f"{contract.raw_topic}:", (CONTRACT_HEADER, contract.hash.encode())
+    coordinates = frame.select(
+        source=pl.lit(source) + pl.col(PARTITION).cast(pl.String) + ":" + pl.col(OFFSET).cast(pl.String),
+        partition=PARTITION,
+        timestamp=pl.col(INGESTED_AT).dt.epoch("ms"),
+    )
+    # The split leaves one empty line after the last newline.
+    columns = zip(lines, keys.to_list(), *(coordinates[name].to_list() for name in coordinates.columns), strict=False)
+    for line, key, source, partition, timestamp in columns:
+        yield line, key, partition, timestamp, [(SRC_HEADER, source.encode()), under]
+
+
+def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
+    """Yield each dead letter as a record for the dead-letter topic, on its raw record's partition."""
+    for row in dead_letters.to_pylist():
+        told = {
+            name: row[name]
+            for name in ("reason", "field", "rule", "original_offset", "contract_version")
+            if row[name] is not None
+        }
+        headers = [
+            (SRC_HEADER, src_header(row[TOPIC], row[PARTITION], row[OFFSET])),
+            (CONTRACT_HEADER, row["_contract_hash"].encode()),
+            (REASON_HEADER, row["reason"].encode()),
+        ]
+        yield orjson.dumps(told), None, row[PARTITION], int(row[INGESTED_AT].timestamp() * 1000), headers
+
+
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(rows)
+    return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()

@@ -1,0 +1,222 @@
+"""The clean hop's commit and recovery, the same under every engine that fetches for it.
+
+A batch is committed in this order; after a crash behind any step, the restart comes out where an undisturbed run is:
+
+1. dead letters, acknowledged. A crash leaves dead letters without what comes after: they are sent again, and the
+   quarantine table recognises them by their coordinates
+2. clean records with their raw coordinates, acknowledged. A crash leaves a part of them, in order, and no event: the
+   restart goes on behind the last one it finds
+3. lineage event to the ledger. A crash leaves the broker's hint behind: nothing rests on it
+4. broker offsets, as a hint (the engine's)
+
+On start, per partition: the last raw offset at the end of the clean partition says where to go on; the ledger says up to
+where events were told. What lies between is run again: told if it was sent and not told, sent if told and not found
+(dead letters alone leave no trace in the clean topic). The window of duplicates before is read again to rebuild the state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from contracts.contract import Contract
+from contracts.records import SRC_HEADER
+from lineage.facts import HopFacts, OffsetRange, RunRef
+from lineage.names import commit_id
+from streams.batches import record_batch
+from streams.clean import CleanState, process_batch
+from streams.connectors.kafka import Sender, Slot, end_offsets, read_range, tail_header
+from streams.duplicates import originals
+from streams.encode import encoded_dead_letters, encoded_rows
+from streams.outcome import Outcome, offset_ranges
+from streams.setup import Setup
+from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A batch whose clean records are on their way: what is to be told once they are acknowledged."""
+
+    facts: HopFacts
+    next_offsets: Mapping[Slot, int]
+
+
+@dataclass
+class Progress:
+    """Of one contract: its run, its state, and the next raw offset of each partition held."""
+
+    run: RunRef
+    state: CleanState
+    next_offsets: dict[int, int] = field(default_factory=dict)
+
+
+class Cleaner:
+    """Cleans batches of raw topics and commits them. Not for several threads at once."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._contracts = {contract.raw_topic: contract for contract in setup.contracts}
+        self._progress: dict[str, Progress] = {}
+        self._sender = Sender(setup.client)
+        self._waiting: list[Sent] = []
+        self._hints: dict[Slot, int] = {}
+
+    @property
+    def runs(self) -> list[RunRef]:
+        """The runs of this process, one a contract."""
+        return [progress.run for progress in self._progress.values()]
+
+    def assigned(self, slots: Sequence[Slot]) -> dict[Slot, int]:
+        """Recover the raw partitions just given to this process; return where to go on with each."""
+        resumed: dict[Slot, int] = {}
+        for topic in sorted({slot.topic for slot in slots}):
+            contract = self._contracts[topic]
+            progress = self._progress.get(topic) or self._started(contract)
+            partitions = [slot.partition for slot in slots if slot.topic == topic]
+            for partition, offset in self._recovered(contract, progress, partitions).items():
+                progress.next_offsets[partition] = offset
+                resumed[Slot(topic, partition)] = offset
+        return resumed
+
+    def lost(self, slots: Sequence[Slot]) -> None:
+        """Forget partitions that another process has now. What is on its way stays: the tables know repeats."""
+        self.settle()
+        for slot in slots:
+            progress = self._progress.get(slot.topic)
+            if progress is not None:
+                progress.next_offsets.pop(slot.partition, None)
+                progress.state.duplicates.pop(slot.partition, None)
+
+    def clean(self, topic: str, records: pa.RecordBatch) -> None:
+        """Clean one batch of a raw topic and send what it comes to; tells of it when the next batch is sent, or at `settle`."""
+        contract, progress = self._contracts[topic], self._progress[topic]
+        began = time.perf_counter()
+        outcome = process_batch(records, progress.state, contract)
+        self._send_dead_letters(outcome, contract)
+        self.settle()
+        self._sender.send_all(contract.clean_topic, encoded_rows(outcome.rows, contract))
+        progress.state = outcome.state
+        progress.next_offsets.update(outcome.next_offsets)
+        facts = self._facts(progress.run, contract, records, outcome, time.perf_counter() - began)
+        self._waiting.append(Sent(facts, {Slot(topic, p): offset for p, offset in outcome.next_offsets.items()}))
+
+    def settle(self) -> None:
+        """Wait until all that was sent is acknowledged, and tell the ledger."""
+        if not self._waiting:
+            return
+        self._sender.flush()
+        self.setup.step("clean records")
+        waiting, self._waiting = self._waiting, []
+        for sent in waiting:
+            self.setup.emitter.commit(sent.facts)
+            self._hints.update(sent.next_offsets)
+        self.setup.step("lineage")
+
+    def hints(self) -> dict[Slot, int]:
+        """Return how far the broker may be told since the last call."""
+        hints, self._hints = self._hints, {}
+        return hints
+
+    def finish(self) -> None:
+        """Settle, and close the runs."""
+        self.settle()
+        for progress in self._progress.values():
+            self.setup.emitter.finish(progress.run, self.setup.now())
+
+    def _send_dead_letters(self, outcome: Outcome[CleanState], contract: Contract) -> None:
+        if outcome.dead_letters.num_rows:
+            self._sender.send_all(contract.dead_letter_topic, encoded_dead_letters(outcome.dead_letters))
+            self._sender.flush()
+        self.setup.step("dead letters")
+
+    def _started(self, contract: Contract) -> Progress:
+        setup, limits = self.setup, self.setup.limits
+        run = setup.run(clean_job(contract), "clean")
+        setup.emitter.close_abandoned(run.job, run.started_at, setup.alive)
+        inputs = [raw_dataset(contract, setup.servers)]
+        outputs = [clean_dataset(contract, setup.servers), dead_letter_dataset(contract, setup.servers)]
+        setup.emitter.start(run, inputs, outputs, instance=setup.instance)
+        progress = Progress(run, CleanState({}, limits.duplicate_window, limits.record_bytes_max))
+        self._progress[contract.raw_topic] = progress
+        return progress
+
+    def _recovered(self, contract: Contract, progress: Progress, partitions: Sequence[int]) -> dict[int, int]:
+        tails = tail_header(self.setup.client, contract.clean_topic, SRC_HEADER)
+        starts = end_offsets(self.setup.client, [contract.raw_topic])
+        told = self._told(contract)
+        return {
+            partition: self._caught_up(
+                contract,
+                progress,
+                partition,
+                sent=_next_after(tails.get(partition)),
+                told=told.get(partition, 0),
+                ends=starts[contract.raw_topic, partition],
+            )
+            for partition in partitions
+        }
+
+    def _told(self, contract: Contract) -> dict[int, int]:
+        """Return, by raw partition, the first offset that no event in the ledger covers."""
+        told: dict[int, int] = {}
+        for commit in self.setup.emitter.commits(clean_job(contract)):
+            for covered in commit.offsets:
+                if covered.topic == contract.raw_topic:
+                    told[covered.partition] = max(told.get(covered.partition, 0), covered.last_offset + 1)
+        return told
+
+    def _caught_up(
+        self, contract: Contract, progress: Progress, partition: int, *, sent: int, told: int, ends: tuple[int, int]
+    ) -> int:
+        """Run again what was sent but not told, or told but not found; return the offset to go on at."""
+        start, end = ends
+        sent, told = min(sent, end), min(told, end)
+        resume, behind = max(sent, told, start), max(min(sent, told), start)
+        window = max(start, behind - self.setup.limits.duplicate_window)
+        for messages in read_range(self.setup.client, contract.raw_topic, partition, window, resume):
+            records = record_batch(messages)
+            old = sum(m.offset() < behind for m in messages)
+            originals(records.slice(0, old), progress.state.duplicates, progress.state.duplicate_window)
+            if old < len(messages):
+                self._run_again(contract, progress, records.slice(old), tell=sent > told)
+        return resume
+
+    def _run_again(self, contract: Contract, progress: Progress, records: pa.RecordBatch, *, tell: bool) -> None:
+        outcome = process_batch(records, progress.state, contract)
+        if tell:
+            self.setup.emitter.commit(self._facts(progress.run, contract, records, outcome, 0.0))
+            return
+        self._send_dead_letters(outcome, contract)
+        self._sender.send_all(contract.clean_topic, encoded_rows(outcome.rows, contract))
+        self._sender.flush()
+
+    def _facts(
+        self, run: RunRef, contract: Contract, records: pa.RecordBatch, outcome: Outcome[CleanState], seconds: float
+    ) -> HopFacts:
+        servers = self.setup.servers
+        spans = offset_ranges(records["partition"], records["offset"])
+        ranges = tuple(OffsetRange(contract.raw_topic, p, first, last) for p, (first, last) in sorted(spans.items()))
+        position = ",".join(f"{span.partition}:{span.first_offset}-{span.last_offset}" for span in ranges)
+        rows, letters = outcome.rows.num_rows, outcome.dead_letters.num_rows
+        return HopFacts(
+            run=run,
+            commit_id=commit_id(run.job, contract.clean_topic, position),
+            committed_at=self.setup.now(),
+            inputs=(raw_dataset(contract, servers, ranges),),
+            outputs=(clean_dataset(contract, servers, rows), dead_letter_dataset(contract, servers, letters)),
+            records_in=records.num_rows,
+            records_out=rows,
+            dead_letters=Counter(outcome.reasons),
+            duplicates=outcome.duplicates,
+            contract=contract_ref(contract),
+            seconds=seconds,
+        )
+
+
+def _next_after(header: bytes | None) -> int:
+    """Return the raw offset behind the one that a `src` header names; 0 for none."""
+    return 0 if header is None else int(header.rsplit(b":", 1)[1]) + 1

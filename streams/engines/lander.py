@@ -1,0 +1,185 @@
+"""The land engine: clean and dead-letter topics into silver and quarantine, in one plain loop. Scales by partitions.
+
+It goes on where the tables say (their `txn` actions), whatever the broker remembers. When a partition is taken away, what
+is buffered is dropped, not committed: its new owner reads the same from the table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from contracts.contract import Contract
+from contracts.errors import HeadwaterError
+from contracts.records import OFFSET, PARTITION
+from lineage.facts import RunRef
+from streams import land
+from streams.batches import Received, by_topic, landing_batch
+from streams.connectors.kafka import Fetcher, Slot, end_offsets, ensure_topics
+from streams.engines.direct import IDLE_SECONDS, Stop
+from streams.engines.writer import TableWriter
+from streams.land import Held
+from streams.outcome import Outcome, offset_ranges
+from streams.setup import Setup
+from streams.topology import (
+    LAND_GROUP,
+    clean_dataset,
+    dead_letter_dataset,
+    land_job,
+    quarantine_dataset,
+    silver_dataset,
+    wanted_topics,
+)
+
+
+class Tables:
+    """The two tables of one contract, and the run that writes them."""
+
+    def __init__(self, setup: Setup, contract: Contract) -> None:
+        self.contract = contract
+        self.run: RunRef = setup.run(land_job(contract), "land")
+        self.silver = TableWriter(setup, contract, "silver", self.run)
+        self.quarantine = TableWriter(setup, contract, "quarantine", self.run)
+        self._setup = setup
+
+    def open(self) -> None:
+        """Close runs that dead processes left open, begin ours, and open both tables."""
+        setup, contract = self._setup, self.contract
+        setup.emitter.close_abandoned(self.run.job, self.run.started_at, setup.alive)
+        self.silver.open()
+        self.quarantine.open()
+        inputs = [clean_dataset(contract, setup.servers), dead_letter_dataset(contract, setup.servers)]
+        outputs = [silver_dataset(contract, setup.servers, self.silver.uri), quarantine_dataset(self.quarantine.uri)]
+        setup.emitter.start(self.run, inputs, outputs, instance=setup.instance)
+
+    def take(self, messages: Sequence[Received], now: float) -> None:
+        """Buffer what one batch of one of the two topics comes to. `now` is monotonic, in seconds."""
+        began = time.perf_counter()
+        records = landing_batch(messages)
+        topic = messages[0].topic()
+        spans = {Slot(topic, p): span for p, span in offset_ranges(records["partition"], records["offset"]).items()}
+        if topic == self.contract.clean_topic:
+            outcome = land.process_batch(records, self.silver.held, self.contract)
+            self._add(self.silver, outcome, outcome.rows, spans, messages, now)
+            self._add_foreign(outcome, now)
+            self.silver.buffer.seconds += time.perf_counter() - began
+        else:
+            outcome = land.process_dead_letters(records, self.quarantine.held, self.contract)
+            self._add(self.quarantine, outcome, outcome.dead_letters, spans, messages, now)
+            self.quarantine.buffer.seconds += time.perf_counter() - began
+
+    def commit(self, now: float, *, force: bool) -> dict[Slot, int]:
+        """Commit what is due. Quarantine first: foreign records of the clean topic rest on no progress but silver's."""
+        silver_due = force or self.silver.due(now)
+        hints = self.quarantine.commit() if silver_due or self.quarantine.due(now) else {}
+        return hints | (self.silver.commit() if silver_due else {})
+
+    def _add(
+        self,
+        writer: TableWriter,
+        outcome: Outcome[Held],
+        rows: object,
+        spans: Mapping[Slot, tuple[int, int]],
+        messages: Sequence[Received],
+        now: float,
+    ) -> None:
+        writer.held = outcome.state
+        if not writer.buffer.spans and not writer.buffer.rows:
+            writer.buffer.since = now
+        size = sum(map(len, messages))  # type: ignore[arg-type]
+        writer.buffer.add(rows, spans, records=len(messages), size=size, repeated=outcome.repeated)
+
+    def _add_foreign(self, outcome: Outcome[Held], now: float) -> None:
+        letters = outcome.dead_letters
+        if not letters.num_rows:
+            return
+        writer = self.quarantine
+        coordinates = letters[PARTITION].to_numpy(), letters[OFFSET].to_numpy()
+        fresh, writer.held = writer.held.without(self.contract.clean_topic, *coordinates)
+        if not writer.buffer.spans and not writer.buffer.rows:
+            writer.buffer.since = now
+        writer.buffer.add(letters.filter(fresh), {}, records=int(fresh.sum()), size=letters.nbytes, repeated=0)
+
+
+class Lander:
+    """Lands the topics of several contracts."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._tables: dict[str, Tables] = {}
+        self._contracts = {topic: c for c in setup.contracts for topic in (c.clean_topic, c.dead_letter_topic)}
+
+    @property
+    def runs(self) -> list[RunRef]:
+        """The runs of this process, one a contract."""
+        return [tables.run for tables in self._tables.values()]
+
+    def assigned(self, slots: Sequence[Slot]) -> dict[Slot, int]:
+        """Open the tables of the partitions just given; return where to go on with each, as the tables say."""
+        resumed: dict[Slot, int] = {}
+        for contract in {self._contracts[slot.topic].dataset: self._contracts[slot.topic] for slot in slots}.values():
+            tables = self._opened(contract)
+            for slot in slots:
+                if slot.topic == contract.clean_topic:
+                    resumed[slot] = tables.silver.next_offset(slot)
+                elif slot.topic == contract.dead_letter_topic:
+                    resumed[slot] = tables.quarantine.next_offset(slot)
+        return resumed
+
+    def lost(self, slots: Sequence[Slot]) -> None:
+        """Drop what is buffered for the tables concerned."""
+        for dataset in {self._contracts[slot.topic].dataset for slot in slots}:
+            if dataset in self._tables:
+                self._tables[dataset].silver.reload()
+                self._tables[dataset].quarantine.reload()
+
+    def take(self, messages: Sequence[Received], now: float) -> None:
+        """Buffer records of any of the topics."""
+        for topic, held in by_topic(messages).items():
+            self._tables[self._contracts[topic].dataset].take(held, now)
+
+    def commit(self, now: float, *, force: bool = False) -> dict[Slot, int]:
+        """Commit what is due, or all; return how far the broker may be told."""
+        hints: dict[Slot, int] = {}
+        for tables in self._tables.values():
+            hints |= tables.commit(now, force=force)
+        return hints
+
+    def finish(self, failed: str = "") -> None:
+        """Close the runs."""
+        for tables in self._tables.values():
+            self.setup.emitter.finish(tables.run, self.setup.now(), failed=failed)
+
+    def _opened(self, contract: Contract) -> Tables:
+        tables = self._tables.get(contract.dataset)
+        if tables is None:
+            tables = Tables(self.setup, contract)
+            tables.open()
+            self._tables[contract.dataset] = tables
+        return tables
+
+
+def run(setup: Setup, stop: Stop, *, drain: bool = False, group: str = LAND_GROUP) -> list[RunRef]:
+    """Land the contracts' clean and dead-letter topics until told to stop, or with `drain` up to where they end now.
+
+    Returns the runs. Raises DiskFull when there is no room: nothing is half written, and the next start goes on from the tables.
+    """
+    names = [topic for contract in setup.contracts for topic in (contract.clean_topic, contract.dead_letter_topic)]
+    ensure_topics(setup.client, wanted_topics(setup.contracts))
+    goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, names).items()} if drain else {}
+    lander = Lander(setup)
+    fetcher = Fetcher(setup.client, group, names, lander.assigned, lander.lost)
+    try:
+        while not stop() and not (drain and fetcher.reached(goal)):
+            messages = fetcher.fetch(setup.limits.batch_records, setup.limits.batch_bytes, IDLE_SECONDS)
+            lander.take(messages, time.monotonic())
+            fetcher.hint(lander.commit(time.monotonic()))
+        fetcher.hint(lander.commit(time.monotonic(), force=True))
+        setup.step("hint")
+        lander.finish()
+        return lander.runs
+    except HeadwaterError as error:
+        lander.finish(failed=type(error).__name__)
+        raise
+    finally:
+        fetcher.close()

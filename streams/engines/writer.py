@@ -1,0 +1,249 @@
+"""The land hop's commit and recovery, for one table: silver or quarantine of one contract.
+
+1. rows and progress in one Delta commit: the point of no return. Before it, progress is compared with the table's, again
+   after each lost race: what another writer committed is not written twice. A crash before leaves nothing
+2. lineage event, carrying the table version. A crash before leaves a commit without its event: the restart derives it,
+   equal, from the commit's metadata
+3. broker offsets, as a hint (the engine's)
+
+The facts of a commit are in its metadata, so that any later process can tell of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from contracts.contract import Contract
+from contracts.errors import CommitConflict
+from contracts.records import KNOWN_AT_FIELD, QUARANTINE_SCHEMA, Reason
+from contracts.schema import silver_schema
+from lineage.facts import ContractRef, Dataset, HopFacts, OffsetRange, RunRef
+from lineage.names import commit_id
+from streams.connectors import delta
+from streams.connectors.kafka import Slot
+from streams.held import held_coordinates
+from streams.land import Held
+from streams.setup import Setup
+from streams.topology import clean_dataset, contract_ref, dead_letter_dataset, land_job, quarantine_dataset, silver_dataset
+
+Layer = Literal["silver", "quarantine"]
+RACES_MAX = 20
+
+
+@dataclass
+class Buffer:
+    """What waits for the next commit of a table."""
+
+    rows: list[pa.Table] = field(default_factory=list)
+    records: int = 0
+    size: int = 0
+    repeated: int = 0
+    seconds: float = 0.0
+    since: float = 0.0
+    """Monotonic time at which the first of it came."""
+    spans: dict[Slot, tuple[int, int]] = field(default_factory=dict)
+    """First and last input offset that the commit covers."""
+
+    def add(self, rows: pa.Table, spans: Mapping[Slot, tuple[int, int]], *, records: int, size: int, repeated: int) -> None:
+        """Take what one batch came to."""
+        if rows.num_rows:
+            self.rows.append(rows)
+        self.records += records
+        self.size += size
+        self.repeated += repeated
+        for slot, (first, last) in spans.items():
+            known = self.spans.get(slot)
+            self.spans[slot] = (known[0] if known else first, last)
+
+
+class TableWriter:
+    """Buffers rows for one table and commits them with their progress. Not for several threads at once."""
+
+    def __init__(self, setup: Setup, contract: Contract, layer: Layer, run: RunRef) -> None:
+        self.setup, self.contract, self.layer, self.run = setup, contract, layer, run
+        self.uri = delta.table_uri(setup.tables, layer, contract.domain, contract.name)
+        self.schema = silver_schema(contract) if layer == "silver" else QUARANTINE_SCHEMA
+        self.buffer = Buffer()
+        self.held = Held()
+        self._commits = 0
+
+    def open(self) -> None:
+        """Create the table if it is absent, tell of commits that the ledger lacks, and learn which coordinates it holds."""
+        about = (
+            self.contract.description if self.layer == "silver" else f"Records of {self.contract.dataset} not in silver, and why"
+        )
+        delta.create_if_absent(self.uri, self.schema, description=about)
+        self._tell_lost()
+        self.reload()
+
+    def reload(self) -> None:
+        """Drop what is buffered and learn from the table what it holds."""
+        self.buffer = Buffer()
+        self.held = held_coordinates(delta.batches(self.uri, columns=["_topic", "_partition", "_offset"]))
+
+    def next_offset(self, slot: Slot) -> int:
+        """Return where to go on with an input partition, as the table says."""
+        last = delta.transaction_version(self.uri, _application(slot))
+        return 0 if last is None else last + 1
+
+    def due(self, now: float) -> bool:
+        """Say whether the buffer should be committed now (monotonic seconds)."""
+        limits, held = self.setup.limits, self.buffer
+        waited = now - held.since >= limits.commit_seconds
+        return bool(held.spans or held.rows) and (
+            waited or held.records >= limits.commit_records or held.size >= limits.commit_bytes
+        )
+
+    def commit(self) -> dict[Slot, int]:
+        """Commit the buffer; return how far the broker may be told. An overtaken buffer is dropped: `reload` was called.
+
+        Raises DiskFull with nothing committed: the same call can be made again when there is room.
+        """
+        if not self.buffer.rows:
+            return self._passed()
+        known_at = self.setup.now()
+        rows = self._with_knowledge_time(known_at)
+        facts = self._facts(rows, known_at)
+        for _ in range(RACES_MAX):
+            if self._overtaken():
+                self.reload()
+                return {}
+            try:
+                made = delta.append(
+                    self.uri, rows, metadata=_metadata(facts, contract_ref(self.contract)), transactions=self._transactions()
+                )
+            except CommitConflict:
+                continue
+            self.setup.step(f"{self.layer} commit")
+            return self._told(facts, made.table_version)
+        raise CommitConflict(f"lost {RACES_MAX} races", where=self.uri, remedy="fewer writers on this table")
+
+    def _passed(self) -> dict[Slot, int]:
+        """Write nothing, because all that came was repeated: progress stays, and what is read again is dropped again."""
+        self.buffer = Buffer()
+        return {}
+
+    def _told(self, facts: HopFacts, table_version: int) -> dict[Slot, int]:
+        hints = {slot: last + 1 for slot, (_, last) in self.buffer.spans.items()}
+        self.setup.emitter.commit(_at_version(facts, table_version))
+        self.setup.step(f"{self.layer} lineage")
+        self.buffer = Buffer()
+        self._commits += 1
+        self._compact_if_due(table_version)
+        return hints
+
+    def _overtaken(self) -> bool:
+        return any(self.next_offset(slot) > first for slot, (first, _) in self.buffer.spans.items())
+
+    def _transactions(self) -> dict[str, int]:
+        return {_application(slot): last for slot, (_, last) in self.buffer.spans.items()}
+
+    def _with_knowledge_time(self, known_at: datetime) -> pa.Table:
+        rows = pa.concat_tables(self.buffer.rows)
+        column = pa.repeat(pa.scalar(known_at, KNOWN_AT_FIELD.type), rows.num_rows)
+        return rows.append_column(KNOWN_AT_FIELD.with_nullable(False), column).select(self.schema.names).cast(self.schema)
+
+    def _facts(self, rows: pa.Table, known_at: datetime) -> HopFacts:
+        spans = sorted(self.buffer.spans.items(), key=lambda item: (item[0].topic, item[0].partition))
+        ranges = tuple(OffsetRange(slot.topic, slot.partition, first, last) for slot, (first, last) in spans)
+        silver = self.layer == "silver"
+        reasons = {} if silver else Counter(rows["reason"].to_pylist())
+        duplicates = reasons.pop(Reason.DUPLICATE.value, 0)
+        return HopFacts(
+            run=self.run,
+            commit_id="",
+            committed_at=known_at,
+            inputs=(self._input(ranges),),
+            outputs=(self._output(rows.num_rows),),
+            records_in=self.buffer.records,
+            records_out=rows.num_rows,
+            dead_letters=reasons,
+            duplicates=duplicates,
+            repeated=self.buffer.repeated,
+            contract=contract_ref(self.contract),
+            seconds=round(self.buffer.seconds * 1_000_000) / 1_000_000,
+        )
+
+    def _input(self, ranges: tuple[OffsetRange, ...]) -> Dataset:
+        make = clean_dataset if self.layer == "silver" else dead_letter_dataset
+        return replace(make(self.contract, self.setup.servers, None, ranges), column_origins=())
+
+    def _output(self, rows: int | None) -> Dataset:
+        if self.layer == "silver":
+            return silver_dataset(self.contract, self.setup.servers, self.uri, rows)
+        return quarantine_dataset(self.uri, rows)
+
+    def _tell_lost(self) -> None:
+        """Derive the events of commits that the ledger lacks: a process died between its commit and its event."""
+        told = {commit.commit_id for commit in self.setup.emitter.commits(land_job(self.contract))}
+        for past in delta.history(self.uri):
+            if "facts" not in past.metadata:
+                continue
+            facts = _at_version(self._facts_told(json.loads(past.metadata["facts"])), past.table_version)
+            if facts.commit_id not in told:
+                self.setup.emitter.commit(facts)
+
+    def _facts_told(self, told: Mapping[str, Any]) -> HopFacts:
+        """Return the facts that a commit's metadata tells, as its process would have told them to the ledger."""
+        ranges = tuple(OffsetRange(*span) for span in told["offsets"])
+        started = datetime.fromisoformat(told["started_at"])
+        run = RunRef(self.run.job, "land", told["run_id"], told["engine"], told["code_version"], started)
+        return HopFacts(
+            run=run,
+            commit_id="",
+            committed_at=datetime.fromisoformat(told["committed_at"]),
+            inputs=(self._input(ranges),),
+            outputs=(self._output(told["records_out"]),),
+            records_in=told["records_in"],
+            records_out=told["records_out"],
+            dead_letters=told["dead_letters"],
+            duplicates=told["duplicates"],
+            repeated=told["repeated"],
+            contract=ContractRef(told["contract_id"], told["contract_version"], told["contract_hash"]),
+            seconds=told["microseconds"] / 1_000_000,
+        )
+
+    def _compact_if_due(self, table_version: int) -> None:
+        if self.setup.limits.compact_files and self._commits % self.setup.limits.compact_files == 0:
+            delta.compact(self.uri, metadata={"compacted_up_to": str(table_version)})
+            self.setup.step(f"{self.layer} compaction")
+
+
+def _application(slot: Slot) -> str:
+    """Return the Delta application id of a consumed partition: its `txn` version is the last offset covered."""
+    return f"headwater:{slot.topic}:{slot.partition}"
+
+
+def _at_version(facts: HopFacts, table_version: int) -> HopFacts:
+    """Return the facts with the table version that the commit became, and the id that follows from it."""
+    outputs = tuple(replace(output, table_version=table_version) for output in facts.outputs)
+    return replace(facts, outputs=outputs, commit_id=commit_id(facts.run.job, facts.outputs[0].name, table_version))
+
+
+def _metadata(facts: HopFacts, contract: ContractRef) -> dict[str, str]:
+    """Return what the commit carries: run, code, contract, offset ranges, counts."""
+    told = {
+        "run_id": facts.run.run_id,
+        "engine": facts.run.engine,
+        "started_at": facts.run.started_at.isoformat(),
+        "committed_at": facts.committed_at.isoformat(),
+        "code_version": facts.run.code_version,
+        "contract_id": contract.id,
+        "contract_version": contract.contract_version,
+        "contract_hash": contract.hash,
+        "offsets": [[o.topic, o.partition, o.first_offset, o.last_offset] for d in facts.inputs for o in d.offsets],
+        "records_in": facts.records_in,
+        "records_out": facts.records_out,
+        "dead_letters": dict(facts.dead_letters),
+        "duplicates": facts.duplicates,
+        "repeated": facts.repeated,
+        "microseconds": round(facts.seconds * 1_000_000),
+    }
+    return {"facts": json.dumps(told, sort_keys=True)}

@@ -1,0 +1,175 @@
+"""The land hop: records of the clean and dead-letter topics to rows of silver and quarantine, each raw coordinate once.
+
+`held` says which raw coordinates the table already has; a record with one of them is dropped, whoever repeated it. A record
+that no clean job of ours wrote (no coordinates, or not readable under the contract) becomes a dead letter for reason
+`foreign`, with its coordinates in the topic it stood in: even then nothing is lost, and nothing unjudged reaches silver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.contract import Contract
+from contracts.records import DEAD_LETTER_SCHEMA, Reason
+from contracts.schema import clean_schema
+from streams.decode import decoded_values
+from streams.intervals import IntervalSet
+from streams.outcome import Outcome, offset_ranges
+
+HASH = r"^[0-9a-f]{64}$"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Raw offsets that a table already has, by raw topic and partition."""
+
+    offsets: Mapping[tuple[str, int], IntervalSet] = field(default_factory=dict)
+
+    def without(self, topic: str, partitions: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, Held]:
+        """Return which of these coordinates are new, the first of each, and what is held with them."""
+        fresh, grown = np.zeros(len(offsets), bool), dict(self.offsets)
+        for partition in np.unique(partitions).tolist():
+            here = np.flatnonzero(partitions == partition)
+            came = offsets[here]
+            held = grown.get((topic, partition), IntervalSet())
+            first = np.zeros(len(here), bool)
+            first[np.unique(came, return_index=True)[1]] = True
+            fresh[here] = first & ~held.contains(came)
+            grown[topic, partition] = held.union(IntervalSet.of(came))
+        return fresh, Held(grown)
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """By record: its raw coordinates as its `src` header tells them, and whether it has any that can be ours."""
+
+    partition: np.ndarray
+    offset: np.ndarray
+    ours: np.ndarray
+
+
+def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> Outcome[Held]:
+    """Return what one batch of the contract's clean topic comes to: rows in clean_schema, foreign records as dead letters."""
+    sources = _sources(records, contract)
+    fresh, held = _fresh(sources, state, contract)
+    valid = records["value"].is_valid().to_numpy(zero_copy_only=False)
+    positions = np.flatnonzero(fresh & valid)
+    decoded = decoded_values(records["value"].take(pa.array(positions)), positions, contract)
+    foreign = np.ones(records.num_rows, bool)
+    foreign[decoded.positions] = False
+    foreign &= fresh | ~sources.ours
+    rows = _rows(decoded.rows, decoded.positions, sources, records, contract)
+    strange = _foreign(np.flatnonzero(foreign), records, contract.clean_topic, contract)
+    return Outcome(rows, strange, int((~fresh & sources.ours).sum()), _next_offsets(records), held)
+
+
+def process_dead_letters(records: pa.RecordBatch, state: Held, contract: Contract) -> Outcome[Held]:
+    """Return what one batch of the dead-letter topic comes to: all of it as dead letters, in DEAD_LETTER_SCHEMA."""
+    sources = _sources(records, contract)
+    fresh, held = _fresh(sources, state, contract)
+    told = _told(records["value"])
+    readable = told["reason"].is_in([reason.value for reason in Reason]) & told["contract_version"].is_not_null()
+    good = fresh & readable.fill_null(value=False).to_numpy()
+    positions = np.flatnonzero(good)
+    columns = _coordinates(positions, sources, records, contract) | {
+        name: told[name].gather(positions).to_arrow()
+        for name in ("reason", "field", "rule", "original_offset", "contract_version")
+    }
+    letters = pa.table({name: columns[name] for name in DEAD_LETTER_SCHEMA.names}).cast(DEAD_LETTER_SCHEMA)
+    strange = _foreign(np.flatnonzero(~good & (fresh | ~sources.ours)), records, contract.dead_letter_topic, contract)
+    rows = clean_schema(contract).empty_table()
+    repeated = int((~fresh & sources.ours).sum())
+    return Outcome(rows, pa.concat_tables([letters, strange]), repeated, _next_offsets(records), held)
+
+
+def _sources(records: pa.RecordBatch, contract: Contract) -> _Sources:
+    headers = pl.DataFrame({"src": pl.from_arrow(records["src"]), "contract": pl.from_arrow(records["contract"])})
+    prefix = contract.raw_topic + ":"
+    text = pl.col("src").cast(pl.String, strict=False)
+    parts = text.str.slice(len(prefix)).str.split_exact(":", 1)
+    ours = text.str.starts_with(prefix) & text.str.slice(len(prefix)).str.contains(r"^[0-9]{1,9}:[0-9]{1,18}$")
+    known = pl.col("contract").cast(pl.String, strict=False).str.contains(HASH)
+    read = headers.select(
+        partition=parts.struct.field("field_0").cast(pl.Int32, strict=False).fill_null(-1),
+        offset=parts.struct.field("field_1").cast(pl.Int64, strict=False).fill_null(-1),
+        ours=(ours & known).fill_null(value=False),
+    )
+    return _Sources(read["partition"].to_numpy(), read["offset"].to_numpy(), read["ours"].to_numpy())
+
+
+def _fresh(sources: _Sources, state: Held, contract: Contract) -> tuple[np.ndarray, Held]:
+    """Return which records are ours and new to the table, and the coordinates held after them."""
+    ours = np.flatnonzero(sources.ours)
+    new, held = state.without(contract.raw_topic, sources.partition[ours], sources.offset[ours])
+    fresh = np.zeros(len(sources.ours), bool)
+    fresh[ours] = new
+    return fresh, held
+
+
+def _told(values: pa.Array) -> pl.DataFrame:
+    """Return what dead letters say of themselves, all null for one that cannot be read."""
+    schema = {
+        "reason": pl.String,
+        "field": pl.String,
+        "rule": pl.String,
+        "original_offset": pl.Int64,
+        "contract_version": pl.String,
+    }
+    rows = []
+    for value in values.to_pylist():
+        try:
+            read = orjson.loads(value) if value is not None else {}
+        except orjson.JSONDecodeError:
+            read = {}
+        rows.append({name: read.get(name) for name in schema} if isinstance(read, dict) else dict.fromkeys(schema))
+    return pl.DataFrame(rows, schema=schema, strict=False)
+
+
+def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> dict[str, pa.Array]:
+    times = pc.multiply(records["timestamp_ms"].take(pa.array(positions)), 1000).cast(pa.timestamp("us", "UTC"))
+    hashes = records["contract"].take(pa.array(positions)).cast(pa.large_string()).cast(pa.string())
+    return {
+        "_topic": pa.repeat(contract.raw_topic, len(positions)),
+        "_partition": pa.array(sources.partition[positions]),
+        "_offset": pa.array(sources.offset[positions]),
+        "_ingested_at": times,
+        "_contract_hash": hashes,
+    }
+
+
+def _rows(rows: pl.DataFrame, positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+    columns = rows.to_arrow()
+    coordinates = _coordinates(positions, sources, records, contract)
+    return pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates]).cast(
+        clean_schema(contract)
+    )
+
+
+def _foreign(positions: np.ndarray, records: pa.RecordBatch, topic: str, contract: Contract) -> pa.Table:
+    size, taken = len(positions), records.take(pa.array(positions))
+    times = pc.multiply(taken["timestamp_ms"], 1000).cast(pa.timestamp("us", "UTC"))
+    nothing = pa.nulls(size, pa.string())
+    columns = {
+        "_topic": pa.repeat(topic, size),
+        "_partition": taken["partition"],
+        "_offset": taken["offset"],
+        "_ingested_at": times,
+        "reason": pa.repeat(Reason.FOREIGN.value, size),
+        "field": nothing,
+        "rule": nothing,
+        "original_offset": pa.nulls(size, pa.int64()),
+        "contract_version": pa.repeat(contract.contract_version, size),
+        "_contract_hash": pa.repeat(contract.hash, size),
+    }
+    return pa.table(columns).cast(DEAD_LETTER_SCHEMA)
+
+
+def _next_offsets(records: pa.RecordBatch) -> dict[int, int]:
+    return {p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()}

@@ -1,0 +1,101 @@
+"""Where a contract's records go: topics, tables, jobs, and how lineage names and describes each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.contract import Contract
+from contracts.masking import masks
+from contracts.records import DEAD_LETTER_SCHEMA
+from contracts.schema import arrow_schema, silver_schema
+from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, OffsetRange
+from lineage.names import table_name, topic_name
+
+CLEAN_GROUP = "headwater.clean"
+LAND_GROUP = "headwater.land"
+
+
+def clean_job(contract: Contract) -> str:
+    """Return the name of the clean job."""
+    return f"{contract.dataset}.clean"
+
+
+def land_job(contract: Contract) -> str:
+    """Return the name of the land job."""
+    return f"{contract.dataset}.land"
+
+
+def contract_ref(contract: Contract) -> ContractRef:
+    """Return how facts name a contract."""
+    return ContractRef(contract.id, contract.contract_version, contract.hash)
+
+
+def wanted_topics(contracts: Iterable[Contract]) -> dict[str, int]:
+    """Return every topic that the contracts need, with its partition count: clean and dead letters as many as raw."""
+    return {
+        topic: contract.partitions
+        for contract in contracts
+        for topic in (contract.raw_topic, contract.clean_topic, contract.dead_letter_topic)
+    }
+
+
+def raw_dataset(contract: Contract, servers: str, offsets: tuple[OffsetRange, ...] = ()) -> Dataset:
+    """Return the raw topic: what the contract asks of it is all that is known of its columns."""
+    namespace, name = topic_name(servers, contract.raw_topic)
+    return Dataset(namespace, name, "topic", columns=_contract_columns(contract), offsets=offsets)
+
+
+def clean_dataset(contract: Contract, servers: str, rows: int | None = None, offsets: tuple[OffsetRange, ...] = ()) -> Dataset:
+    """Return the clean topic, its columns told from the raw topic's."""
+    namespace, name = topic_name(servers, contract.clean_topic)
+    raw = topic_name(servers, contract.raw_topic)
+    origins = tuple(
+        ColumnOrigin(
+            f.name, ((*raw, f.name),), "TRANSFORMATION" if _changes(f.logical_type) or masks(f) else "IDENTITY", masks(f)
+        )
+        for f in contract.fields
+    )
+    columns = _contract_columns(contract)
+    return Dataset(namespace, name, "topic", columns=columns, rows=rows, offsets=offsets, column_origins=origins)
+
+
+def dead_letter_dataset(
+    contract: Contract, servers: str, rows: int | None = None, offsets: tuple[OffsetRange, ...] = ()
+) -> Dataset:
+    """Return the dead-letter topic."""
+    namespace, name = topic_name(servers, contract.dead_letter_topic)
+    return Dataset(namespace, name, "topic", columns=_dead_letter_columns(), rows=rows, offsets=offsets)
+
+
+def silver_dataset(
+    contract: Contract, servers: str, uri: str, rows: int | None = None, table_version: int | None = None
+) -> Dataset:
+    """Return the silver table, each column from the clean topic's of the same name."""
+    namespace, name = table_name(uri)
+    clean = topic_name(servers, contract.clean_topic)
+    descriptions = {field.name: field.description for field in contract.fields}
+    columns = tuple(Column(f.name, str(f.type), descriptions.get(f.name, "")) for f in silver_schema(contract))
+    origins = tuple(ColumnOrigin(field.name, ((*clean, field.name),)) for field in contract.fields)
+    return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version, column_origins=origins)
+
+
+def quarantine_dataset(uri: str, rows: int | None = None, table_version: int | None = None) -> Dataset:
+    """Return the quarantine table."""
+    namespace, name = table_name(uri)
+    return Dataset(namespace, name, "table", columns=_dead_letter_columns(), rows=rows, table_version=table_version)
+
+
+def _changes(logical_type: str) -> bool:
+    """Say whether cleaning can rewrite a value that needs no masking: text is made regular, times are parsed."""
+    return logical_type in ("string", "timestamp", "date", "object", "array")
+
+
+def _contract_columns(contract: Contract) -> tuple[Column, ...]:
+    return tuple(
+        Column(arrow.name, str(arrow.type), field.description)
+        for arrow, field in zip(arrow_schema(contract), contract.fields, strict=True)
+    )
+
+
+def _dead_letter_columns() -> tuple[Column, ...]:
+    return tuple(Column(field.name, str(field.type)) for field in DEAD_LETTER_SCHEMA)

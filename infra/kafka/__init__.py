@@ -1,0 +1,1 @@
+"""What the local broker is made of: the pom that names its jars, and how it logs."""

@@ -1,0 +1,56 @@
+"""What tests share: settings in a temporary home, the examples' contracts, and one real broker for the whole session."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.contract import Catalog
+from infra import stack
+from infra.process_table import port_free
+from infra.settings import PROJECT_FOLDER, Settings, load_settings
+
+JARS = PROJECT_FOLDER / ".headwater" / "kafka" / "jars"
+"""Where `make setup` leaves Kafka's jars; fetched into it if they are not there."""
+
+
+def free_ports() -> int:
+    """Return a port that is free together with the next one, as a broker and its controller want it."""
+    for _ in range(100):
+        with socket.socket() as trial:
+            trial.bind(("127.0.0.1", 0))
+            port = int(trial.getsockname()[1])
+        if port < 65535 and port_free(port) and port_free(port + 1):
+            return port
+    raise RuntimeError("no two neighbouring ports are free")
+
+
+def settings_in(home: Path) -> Settings:
+    """Return settings for a home of its own with free ports; nothing of the caller's environment counts."""
+    return replace(load_settings(environ={}, folder=home, home=home / "home"), broker_port=free_ports(), jars=JARS)
+
+
+@pytest.fixture
+def tmp_settings(tmp_path: Path) -> Settings:
+    """Return settings for a home of the test's own. Nothing is started."""
+    return settings_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """Return the contracts that the project ships."""
+    from contracts.connectors.files import load_catalog
+
+    return load_catalog([PROJECT_FOLDER / "contracts"])
+
+
+@pytest.fixture(scope="session")
+def broker_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Return settings with a real Kafka behind them, one for all tests: give topics names of your own."""
+    settings = settings_in(tmp_path_factory.mktemp("broker"))
+    with stack.broker(settings):
+        yield settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -89,6 +90,7 @@ def _fetch(settings: Settings, base: Path, folder: Path, say: Callable[[str], No
     draft = base / f".fetching-{os.getpid()}"
     command = [
         maven,
+        *_repository(),
         "-q",
         "-B",
         "--strict-checksums",
@@ -110,6 +112,15 @@ def _fetch(settings: Settings, base: Path, folder: Path, say: Callable[[str], No
         raise StackBroken(f"Maven ended with {done.returncode}:\n{last}", where=str(POM), remedy=remedy)
     _kafka_release(draft)
     draft.rename(folder)
+
+
+def _repository() -> list[str]:
+    """Return Maven's option for a user whose entry names no home that is there (a container's): Java asks that, not HOME."""
+    try:
+        registered = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        registered = Path("/nonexistent")
+    return [] if registered.is_dir() else [f"-Dmaven.repo.local={Path.home() / '.m2' / 'repository'}"]
 
 
 def _kafka_release(folder: Path) -> str:

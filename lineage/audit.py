@@ -173,47 +173,67 @@ def judged_partition(
     end = present.end
     in_silver, silver_times, _, silver_other = _counted(silver, end)
     in_quarantine, quarantine_times, reasons, quarantine_other = _counted(quarantine, end)
-    both = np.intersect1d(in_silver, in_quarantine, assume_unique=True)
-    settled = np.union1d(in_silver, in_quarantine)
-    rejected = (quarantine_times == 1) & ~_within(in_quarantine, both)
+    in_both = _within(in_quarantine, in_silver)
+    both = in_quarantine[in_both]
     kept = (silver_times == 1) & ~_within(in_silver, both)
+    settled = _united(in_silver, in_quarantine)
+    since_start = settled[np.searchsorted(settled, present.start) :]
     held = np.asarray(present.offsets, dtype=np.int64)
-    since_start = settled[settled >= present.start]
+    missing = held[~_within(held, since_start)]
     others = np.concatenate([silver_other, quarantine_other])
-    strangers = np.unique(others[(others < 0) | (others >= max(end, newest_end))])
-    known = np.union1d(held, since_start)
+    strange = (others < 0) | (others >= max(end, newest_end))
     return PartitionVerdict(
         topic=topic,
         partition=partition,
         start_offset=present.start,
         end_offset=end,
         silver=int(kept.sum()),
-        quarantine=_by_reason(reasons[rejected], quarantine.names),
-        void=int(end - present.start - len(known)),
-        expired_unread=Offsets.gaps(settled[settled < present.start], present.start),
-        missing=Offsets.of(np.setdiff1d(held, since_start)),
+        quarantine=_by_reason(reasons[(quarantine_times == 1) & ~in_both], quarantine.names),
+        void=int(end - present.start - len(since_start) - len(missing)),
+        expired_unread=Offsets.gaps(settled[: len(settled) - len(since_start)], present.start),
+        missing=Offsets.of(missing),
         doubled=_doubled(in_silver[silver_times > 1], in_quarantine[quarantine_times > 1], both),
-        strangers=Offsets.of(strangers),
+        strangers=Offsets.of(_united(others[strange], NOTHING.offsets)),
         last_offset=int(settled[-1]) if len(settled) else -1,
-        newer=len(others) - int(np.isin(others, strangers).sum()),
+        newer=int((~strange).sum()),
     )
 
 
 def _counted(found: Found, end: int) -> tuple[Array, Array, Array, Array]:
     """Return the offsets of the log once each, how often each was found, a reason of each, and offsets beyond the log."""
     inside = (found.offsets >= 0) & (found.offsets < end)
-    offsets, places, times = np.unique(found.offsets[inside], return_index=True, return_counts=True)
-    return offsets, times, found.reasons[inside][places], found.offsets[~inside]
+    order = np.argsort(found.offsets[inside], kind="stable")
+    offsets = found.offsets[inside][order]
+    firsts = np.flatnonzero(_first_of_each(offsets))
+    times = np.diff(firsts, append=len(offsets))
+    return offsets[firsts], times, found.reasons[inside][order][firsts], found.offsets[~inside]
+
+
+def _first_of_each(ordered: Array) -> npt.NDArray[np.bool_]:
+    """Return where in a sorted array each value stands first."""
+    firsts = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=firsts[1:])
+    return firsts
+
+
+def _united(one: Array, other: Array) -> Array:
+    """Return the values of both, sorted, each once. A stable sort merges sorted runs, which is what it is mostly given."""
+    values = np.sort(np.concatenate([one, other]), kind="stable")
+    return values[_first_of_each(values)]
 
 
 def _within(offsets: Array, some: Array) -> npt.NDArray[np.bool_]:
-    return np.isin(offsets, some, assume_unique=True)
+    """Return which offsets are among some, both sorted. numpy's own set functions sort and hash again: far slower here."""
+    if not len(some):
+        return np.zeros(len(offsets), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(some, offsets), len(some) - 1)
+    return np.asarray(some[places] == offsets)
 
 
 def _doubled(twice_in_silver: Array, twice_in_quarantine: Array, both: Array) -> dict[str, Offsets]:
     where = {
-        TWICE_IN_SILVER: np.setdiff1d(twice_in_silver, both, assume_unique=True),
-        TWICE_IN_QUARANTINE: np.setdiff1d(twice_in_quarantine, both, assume_unique=True),
+        TWICE_IN_SILVER: twice_in_silver[~_within(twice_in_silver, both)],
+        TWICE_IN_QUARANTINE: twice_in_quarantine[~_within(twice_in_quarantine, both)],
         IN_BOTH: both,
     }
     return {name: Offsets.of(offsets) for name, offsets in where.items() if len(offsets)}

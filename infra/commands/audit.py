@@ -1,0 +1,167 @@
+"""`headwater audit`: give every raw offset its fate, from broker and tables alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from contracts.contract import Contract
+    from lineage.audit import Layer, Present
+    from lineage.verdicts import AuditReport, Offsets, PartitionVerdict
+
+EXAMPLE = """\b
+Examples:
+  headwater audit                       every dataset
+  headwater audit flights --wait 30     the flights' topics, giving running jobs 30 s to land what is there now
+  headwater audit flights.departed --json
+"""
+COLUMNS = ("dataset", "partition", "offsets", "silver", "quarantine", "void", "expired unread", "missing", "doubled", "strangers")
+_POLL_SECONDS = 0.5
+
+
+class BrokerReader:
+    """A `lineage.audit.RawReader`: a plain consumer of its own, which shares nothing with the jobs but the broker's address."""
+
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._client = client
+
+    def present(self, topic: str) -> Mapping[int, Present]:
+        """Read a topic from its start to its present end."""
+        from streams.connectors.kafka import present_offsets
+
+        return present_offsets(self._client, topic)
+
+    def ends(self, topic: str) -> Mapping[int, int]:
+        """Return the end offset of each partition as it is now."""
+        from streams.connectors.kafka import end_offsets
+
+        return {partition: end for (_, partition), (_, end) in end_offsets(self._client, [topic]).items()}
+
+
+class CoordinateReader:
+    """A `lineage.audit.TableReader` on the Delta tables of an installation."""
+
+    def __init__(self, tables: str, contracts: Sequence[Contract]) -> None:
+        self._tables = tables
+        self._names = {contract.dataset: (contract.domain, contract.name) for contract in contracts}
+
+    def coordinates(self, dataset: str, layer: Layer) -> pa.Table:
+        """Return the coordinates of a table's rows, none for a table that is not there."""
+        from contracts.errors import NotFound
+        from contracts.records import QUARANTINE_SCHEMA
+        from lineage.audit import QUARANTINE_COLUMNS, SILVER_COLUMNS
+        from streams.connectors import delta
+
+        columns = SILVER_COLUMNS if layer == "silver" else QUARANTINE_COLUMNS
+        try:
+            return delta.read(delta.table_uri(self._tables, layer, *self._names[dataset]), columns=columns)
+        except NotFound:
+            return QUARANTINE_SCHEMA.empty_table().select(list(columns))
+
+
+def audited(settings: Settings, contracts: Sequence[Contract], wait_seconds: float = 0.0) -> AuditReport:
+    """Return the audit of the contracts' datasets.
+
+    With `wait_seconds`, look again until every offset has its fate, or the time is over: for jobs that still run.
+    Raises BrokerAway when the broker does not answer.
+    """
+    from lineage.audit import audit
+
+    raw, tables = BrokerReader(settings.client()), CoordinateReader(str(settings.tables), contracts)
+    wanted = [(contract.dataset, contract.raw_topic) for contract in contracts]
+    until = time.monotonic() + wait_seconds
+    report = audit(wanted, raw, tables)
+    while not report.ok and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+        report = audit(wanted, raw, tables)
+    return report
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("datasets", nargs=-1)
+@click.option("--wait", "wait_seconds", type=click.FloatRange(min=0), default=0.0, help="Look again for so many seconds.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print the verdict of every partition as JSON, with all offsets.")
+@click.pass_obj
+def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, json_wanted: bool) -> None:
+    """Check that every raw offset has exactly one fate: silver, quarantine, or void.
+
+    Reads broker and tables on its own, and names the offsets that have no fate or two. DATASETS are names
+    (flights.departed) or domains (flights); none means all. Exits 1 if any offset is missing, doubled, expired unread,
+    or in a table though the broker never had it.
+    """
+    from infra.output import result
+
+    from infra.wiring import chosen
+
+    report = audited(settings, chosen(settings, datasets), wait_seconds)
+    result(report.as_dict(), json_wanted, lambda: "\n".join(lines(report)))
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def lines(report: AuditReport) -> Iterator[str]:
+    """Yield the report as a person reads it: a row per partition, what is wrong, the verdict."""
+    yield from _table([COLUMNS, *(_row(dataset.dataset, each) for dataset in report.datasets for each in dataset.partitions)])
+    for dataset in report.datasets:
+        if dataset.foreign:
+            yield f"{dataset.dataset}: {dataset.foreign} records in its clean or dead-letter topic are not ours (quarantined)"
+        for partition in dataset.partitions:
+            yield from _faults(partition)
+    totals = report.as_dict()
+    if report.ok:
+        yield f"ok: each of {totals['offsets']:,} raw offsets has exactly one fate"
+        return
+    wrong = [
+        f"{totals[name]:,} {name.replace('_', ' ')}"
+        for name in ("missing", "doubled", "expired_unread", "strangers")
+        if totals[name]
+    ]
+    yield f"not ok: {', '.join(wrong)}, of {totals['offsets']:,} raw offsets"
+
+
+def _row(dataset: str, verdict: PartitionVerdict) -> tuple[str, ...]:
+    counts = (
+        verdict.end_offset,
+        verdict.silver,
+        sum(verdict.quarantine.values()),
+        verdict.void,
+        verdict.expired_unread.count,
+        verdict.missing.count,
+        sum(offsets.count for offsets in verdict.doubled.values()),
+        verdict.strangers.count,
+    )
+    return (dataset, str(verdict.partition), *(f"{count:,}" for count in counts))
+
+
+def _faults(verdict: PartitionVerdict) -> Iterator[str]:
+    where = f"{verdict.topic} partition {verdict.partition}"
+    if verdict.missing.count:
+        behind = f"; {verdict.unreached:,} of them after all that is landed: are clean and land still at work?"
+        yield f"{where}: missing {_shown(verdict.missing)}{behind if verdict.unreached else ''}"
+    for place, offsets in verdict.doubled.items():
+        yield f"{where}: doubled in {place} {_shown(offsets)}"
+    if verdict.expired_unread.count:
+        yield f"{where}: expired unread {_shown(verdict.expired_unread)}; the log begins at {verdict.start_offset}"
+    if verdict.strangers.count:
+        yield f"{where}: in a table, though the broker never had it: {_shown(verdict.strangers)}"
+
+
+def _shown(offsets: Offsets, most: int = 5) -> str:
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in offsets.intervals[:most]]
+    more = f" and {len(offsets.intervals) - most:,} more intervals" if len(offsets.intervals) > most else ""
+    return f"{', '.join(shown)}{more} ({offsets.count:,})"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    align: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * (len(widths) - 1)]
+    for row in rows:
+        yield "  ".join(put(cell, width) for put, cell, width in zip(align, row, widths, strict=True)).rstrip()

@@ -24,12 +24,23 @@ import pyarrow.compute as pc
 from contracts.errors import DefinitionInvalid
 from contracts.records import OFFSET, PARTITION, TOPIC
 from features.aggregates import EVENT_TIMESTAMP, ROWS, window_log
-from features.plan import View, arrow_type
+from features.plan import View
 
 CREATED_TIMESTAMP = "created_timestamp"
 COORDINATES = (TOPIC, PARTITION, OFFSET)
 _COORDINATE_TYPES = {TOPIC: pa.string(), PARTITION: pa.int32(), OFFSET: pa.int64()}
 _STAMP = pa.timestamp("us", "UTC")
+
+_ARROW = {
+    "String": pa.string(),
+    "Bytes": pa.binary(),
+    "Int32": pa.int32(),
+    "Int64": pa.int64(),
+    "Float32": pa.float32(),
+    "Float64": pa.float64(),
+    "Bool": pa.bool_(),
+    "UnixTimestamp": pa.timestamp("us", "UTC"),
+}
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
@@ -56,6 +67,11 @@ def gold_schema(view: View) -> pa.Schema:
     if not view.windows:
         columns += [pa.field(name, _COORDINATE_TYPES[name], nullable=False) for name in COORDINATES]
     return pa.schema(columns)
+
+
+def arrow_type(dtype: str) -> pa.DataType:
+    """Return the Arrow type of a feature's type, one of `features.plan.DTYPES` or an Array of one."""
+    return pa.list_(_ARROW[dtype[6:-1]]) if dtype.startswith("Array(") else _ARROW[dtype]
 
 
 def gold_of(view: View, silver: pa.Table, known_at: datetime, embed: Embed | None = None) -> Gold:

@@ -13,24 +13,13 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-import pyarrow as pa
-
 from contracts.errors import DefinitionInvalid, NotFound
 from features.declarations import Label, TrainingSet
 
 FUNCTIONS = ("sum", "count", "mean", "min", "max", "last", "first")
 """Aggregation functions that are honoured."""
-
-_ARROW = {
-    "String": pa.string(),
-    "Bytes": pa.binary(),
-    "Int32": pa.int32(),
-    "Int64": pa.int64(),
-    "Float32": pa.float32(),
-    "Float64": pa.float64(),
-    "Bool": pa.bool_(),
-    "UnixTimestamp": pa.timestamp("us", "UTC"),
-}
+DTYPES = ("String", "Bytes", "Int32", "Int64", "Float32", "Float64", "Bool", "UnixTimestamp")
+"""Feast's types that are honoured, and `Array(...)` of each."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +130,6 @@ def _named(things: Mapping[str, Any], name: str, kind: str) -> Any:
     return things[name]
 
 
-def arrow_type(dtype: str) -> pa.DataType:
-    """Return the Arrow type of a feature's type. Raises DefinitionInvalid for one that is not honoured."""
-    if dtype.startswith("Array(") and dtype[6:-1] in _ARROW:
-        return pa.list_(_ARROW[dtype[6:-1]])
-    if dtype not in _ARROW:
-        raise DefinitionInvalid(f"type {dtype}", expected=f"one of {', '.join(_ARROW)}, or Array of one")
-    return _ARROW[dtype]
-
-
 def check(plan: Plan) -> None:
     """Refuse what cannot be honoured: called once, before anything is written. Raises DefinitionInvalid."""
     for view in plan.views.values():
@@ -170,7 +150,11 @@ def _check_view(view: View) -> None:
     if not view.entities:
         raise DefinitionInvalid("no entity", expected="at least one entity, with its field in the schema", where=where)
     for column in (*view.entities, *view.features):
-        arrow_type(column.dtype)
+        item = column.dtype.removeprefix("Array(").removesuffix(")")
+        if item not in DTYPES:
+            raise DefinitionInvalid(
+                f"{column.name} is {column.dtype}", expected=f"{', '.join(DTYPES)}, or Array of one", where=where
+            )
     for window in view.windows:
         _check_window(window, where)
     if view.windows and {w.feature for w in view.windows} != {f.name for f in view.features}:

@@ -6,7 +6,9 @@ The only file that knows wordllama. 0.1 s to load, about 1,500 passages of 1,000
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,18 @@ def _model() -> Any:
     spec = importlib.util.find_spec("wordllama")
     if spec is None or spec.origin is None:
         raise NotFound("the embedding model is not installed", remedy="install headwater with its main extra")
-    from wordllama import WordLlama  # noqa: PLC0415  loads a model library, wanted only where texts are embedded
-
+    with _logging_untouched():
+        from wordllama import WordLlama  # noqa: PLC0415  loads a model library, wanted only where texts are embedded
     return WordLlama.load(cache_dir=Path(spec.origin).parent, disable_download=True, dim=DIMENSIONS)
+
+
+@contextmanager
+def _logging_untouched() -> Iterator[None]:
+    """Undo what an import does to the root logger: wordllama calls `basicConfig(level=INFO)` for the whole process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
 from features.datasets import service_dataset, view_dataset
-from features.manifest import Manifest, missing_manifest, parse_manifest
 from features.plan import Plan, Service, to_json
 from features.workspace import Workspace
 from lineage.facts import HopFacts
@@ -33,13 +31,6 @@ def defined_plan(workspace: Workspace) -> Plan:
     from features.connectors.feast_registry import load_definitions  # noqa: PLC0415
 
     return load_definitions(workspace.definitions, workspace.project).plan
-
-
-def applied_manifest(file: Path) -> Manifest:
-    """Return what was applied last, without Feast. Raises NotFound where nothing was."""
-    if not file.is_file():
-        raise missing_manifest(file)
-    return parse_manifest(file.read_bytes())
 
 
 def _tell(workspace: Workspace, plan: Plan, service: Service) -> None:

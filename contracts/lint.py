@@ -231,7 +231,7 @@ def _quality(rule: Mapping[str, Any], at: tuple[str | int, ...], kind: str, *, n
         yield _Found(
             at,
             "quality",
-            "is not enforced in the stream: expected type text, or metric invalidValues, mustBe 0 and arguments validValues or pattern",
+            "is not enforced: expected type text, or metric invalidValues, mustBe 0, arguments validValues or pattern",
         )
         return
     if "pattern" in arguments and (kind != "string" or pattern_fault(arguments["pattern"])):

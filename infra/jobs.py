@@ -25,8 +25,10 @@ def run_clean(settings: Settings, datasets: Sequence[str], engine: str, *, drain
     if engine == "faust":
         from streams.engines import faust_worker  # noqa: PLC0415
 
+        folder = settings.home / "faust"
+        folder.mkdir(parents=True, exist_ok=True)
         with stop_on_signal() as stop:
-            runs = faust_worker.clean(given, stop, drain=drain, data_folder=settings.home / "faust")
+            runs = faust_worker.clean(given, stop, drain=drain, data_folder=folder)
     else:
         from streams.engines import direct  # noqa: PLC0415
 

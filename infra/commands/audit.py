@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,7 +98,6 @@ def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, js
     or in a table though the broker never had it.
     """
     from infra.output import result
-
     from infra.wiring import chosen
 
     report = audited(settings, chosen(settings, datasets), wait_seconds)
@@ -109,7 +108,9 @@ def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, js
 
 def lines(report: AuditReport) -> Iterator[str]:
     """Yield the report as a person reads it: a row per partition, what is wrong, the verdict."""
-    yield from _table([COLUMNS, *(_row(dataset.dataset, each) for dataset in report.datasets for each in dataset.partitions)])
+    from infra.output import rows_text
+
+    yield rows_text(list(COLUMNS), [_row(dataset.dataset, each) for dataset in report.datasets for each in dataset.partitions])
     for dataset in report.datasets:
         if dataset.foreign:
             yield f"{dataset.dataset}: {dataset.foreign} records in its clean or dead-letter topic are not ours (quarantined)"
@@ -127,8 +128,10 @@ def lines(report: AuditReport) -> Iterator[str]:
     yield f"not ok: {', '.join(wrong)}, of {totals['offsets']:,} raw offsets"
 
 
-def _row(dataset: str, verdict: PartitionVerdict) -> tuple[str, ...]:
-    counts = (
+def _row(dataset: str, verdict: PartitionVerdict) -> list[Any]:
+    return [
+        dataset,
+        verdict.partition,
         verdict.end_offset,
         verdict.silver,
         sum(verdict.quarantine.values()),
@@ -137,8 +140,7 @@ def _row(dataset: str, verdict: PartitionVerdict) -> tuple[str, ...]:
         verdict.missing.count,
         sum(offsets.count for offsets in verdict.doubled.values()),
         verdict.strangers.count,
-    )
-    return (dataset, str(verdict.partition), *(f"{count:,}" for count in counts))
+    ]
 
 
 def _faults(verdict: PartitionVerdict) -> Iterator[str]:
@@ -158,10 +160,3 @@ def _shown(offsets: Offsets, most: int = 5) -> str:
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in offsets.intervals[:most]]
     more = f" and {len(offsets.intervals) - most:,} more intervals" if len(offsets.intervals) > most else ""
     return f"{', '.join(shown)}{more} ({offsets.count:,})"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    align: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * (len(widths) - 1)]
-    for row in rows:
-        yield "  ".join(put(cell, width) for put, cell, width in zip(align, row, widths, strict=True)).rstrip()

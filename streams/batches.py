@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.records import CONTRACT_HEADER, RECORD_SCHEMA, SRC_HEADER
 
@@ -25,6 +26,10 @@ class Received(Protocol):
 
 LANDING_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("src", pa.large_binary()), pa.field("contract", pa.large_binary())])
 """A record of a clean or dead-letter topic, with its `src` and `contract` headers."""
+
+
+MILLISECONDS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 def by_topic(messages: Sequence[Received]) -> dict[str, list[Received]]:
@@ -49,6 +54,16 @@ def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:
     headers: list[Mapping[str, Any]] = [dict(m.headers() or ()) for m in messages]
     named = [binary_array([held.get(name) for held in headers]) for name in (SRC_HEADER, CONTRACT_HEADER)]
     return pa.record_batch([*_columns(messages), *named], schema=LANDING_SCHEMA)
+
+
+def ingested_at(timestamps_ms: pa.Array) -> pa.Array:
+    """Return records' own times as microseconds UTC.
+
+    What no calendar holds comes to its nearest end, and what stands before 1970 (-1 is Kafka's word for no time) to its
+    first millisecond: a producer may send any number, and 0 would be read as "now" when the record is sent on.
+    """
+    within = pc.max_element_wise(pc.min_element_wise(timestamps_ms, MILLISECONDS_MAX), 1)
+    return pc.multiply(within, 1000).cast(pa.timestamp("us", "UTC"))
 
 
 def binary_array(values: Sequence[bytes | None]) -> pa.LargeBinaryArray:

@@ -19,6 +19,7 @@ from contracts.checks import broken_checks, compiled
 from contracts.contract import Contract
 from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import arrow_schema, clean_schema
+from streams.batches import ingested_at
 from streams.decode import Reject, decoded_values
 from streams.duplicates import DuplicateState, originals
 from streams.outcome import Outcome, offset_ranges
@@ -83,10 +84,15 @@ def _checked(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> t
 
 def _coordinates(records: pa.RecordBatch, positions: np.ndarray, contract: Contract) -> dict[str, pa.Array]:
     taken = records.select(["partition", "offset", "timestamp_ms"]).take(pa.array(positions))
-    times = pc.multiply(taken["timestamp_ms"], 1000).cast(pa.timestamp("us", "UTC"))
     names = [field.name for field in COORDINATE_FIELDS]
     topic = pa.repeat(contract.raw_topic, len(positions))
-    values = [topic, taken["partition"], taken["offset"], times, pa.repeat(contract.hash, len(positions))]
+    values = [
+        topic,
+        taken["partition"],
+        taken["offset"],
+        ingested_at(taken["timestamp_ms"]),
+        pa.repeat(contract.hash, len(positions)),
+    ]
     return dict(zip(names, values, strict=True))
 
 

@@ -9,8 +9,10 @@ record stands alone. A record's verdict depends on its own bytes alone, never on
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,13 @@ from contracts.schema import PARSED_AFTER_READING, reading_schema
 UNUSUAL = r"[\n\r]|\\u[dD]|[:,\[\s-](?:NaN|Inf)"
 """Newlines (Arrow reads lines), escaped surrogates, and numbers that JSON does not have."""
 
+DEPTH_MAX = 1_024
+"""Nesting that orjson bears, and so do we: without it, Arrow would take any depth in a field that it skips."""
+
 THREADED_BYTES = 1 << 18
 """Above this size Arrow's reader works in blocks, on all cores."""
+
+TIME_MIN, TIME_MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -65,8 +72,9 @@ def decoded_values(values: pa.Array, positions: np.ndarray, contract: Contract) 
     """Return the rows of the records' values. `values` are large_binary without nulls; `positions` name them in the batch."""
     usable, rejects = _usable(values, positions)
     rows, kept, ill = _read(usable, contract)
-    times, late = _parsed_times(rows, kept, contract)
-    return Decoded(*times, tuple(sorted((*rejects, *ill, *late), key=lambda reject: reject.position)))
+    finite, beyond = _finite(rows, kept, contract)
+    times, late = _parsed_times(*finite, contract)
+    return Decoded(*times, tuple(sorted((*rejects, *ill, *beyond, *late), key=lambda reject: reject.position)))
 
 
 def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list[Reject]]:
@@ -78,7 +86,7 @@ def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list
     rejects = [Reject(int(at), Reason.UNDECODABLE, rule="utf-8") for at in not_utf8["position"]]
     texts = texts.filter(pl.col("text").is_not_null())
     plain = pl.col("text").str.starts_with("{") & pl.col("text").str.ends_with("}") & ~pl.col("text").str.contains(UNUSUAL)
-    marked = texts.select("position", "text", plain=plain)
+    marked = texts.select("position", "text", plain=plain & ~pl.lit(_maybe_deep(texts["text"])))
     if marked["plain"].all():
         return marked.select("position", "text"), rejects
     unusual, mended = marked.filter(~pl.col("plain")), []
@@ -92,6 +100,15 @@ def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list
     lines = pl.DataFrame(mended, schema={"position": pl.Int64, "text": pl.String}, orient="row")
     usual = marked.filter(pl.col("plain")).select(pl.col("position").cast(pl.Int64), "text")
     return pl.concat([usual, lines]).sort("position"), rejects
+
+
+def _maybe_deep(texts: pl.Series) -> pl.Series:
+    """Say which texts have brackets enough to be too deep. Short ones cannot, and are not looked at."""
+    deep = texts.str.len_bytes() > 2 * DEPTH_MAX
+    if deep.any():
+        long = deep.arg_true()
+        deep = deep.scatter(long, texts.gather(long).str.count_matches(r"[\[{]") > DEPTH_MAX)
+    return deep
 
 
 def _read(lines: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
@@ -151,6 +168,33 @@ def _reading_options(size: int, longest: int) -> pj.ReadOptions:
     return pj.ReadOptions(block_size=max(THREADED_BYTES, longest + 2), use_threads=True)
 
 
+def _finite(
+    rows: pl.DataFrame, positions: np.ndarray, contract: Contract
+) -> tuple[tuple[pl.DataFrame, np.ndarray], list[Reject]]:
+    """Return the rows without those that hold a number of more digits than a double can: Arrow reads it as infinity."""
+    beyond = [
+        found.fill_null(value=False) for field in contract.fields if (found := _infinite(pl.col(field.name), field)) is not None
+    ]
+    infinite = rows.select(infinite=pl.any_horizontal(beyond))["infinite"] if beyond else pl.Series([], dtype=pl.Boolean)
+    if not infinite.any():
+        return (rows, positions), []
+    rejects = [Reject(int(at), Reason.UNDECODABLE, rule="json") for at in positions[infinite.to_numpy()]]
+    return (rows.filter(~infinite), positions[~infinite.to_numpy()]), rejects
+
+
+def _infinite(column: pl.Expr, field: Field) -> pl.Expr | None:
+    """Return an expression that is true where a number in the column is infinite; None for a column without numbers."""
+    if field.logical_type == "number":
+        return column.is_infinite()
+    if field.logical_type == "object":
+        parts = [part for f in field.fields if (part := _infinite(column.struct.field(f.name), f)) is not None]
+        return pl.any_horizontal(part.fill_null(value=False) for part in parts) if parts else None
+    if field.logical_type == "array" and field.items is not None:
+        part = _infinite(pl.element(), field.items)
+        return None if part is None else column.list.eval(part.fill_null(value=False)).list.any()
+    return None
+
+
 def _parsed_times(
     rows: pl.DataFrame, positions: np.ndarray, contract: Contract
 ) -> tuple[tuple[pl.DataFrame, np.ndarray], list[Reject]]:
@@ -178,11 +222,13 @@ def _parsed_times(
 
 
 def _time(field: Field) -> pl.Expr:
-    """Parse RFC 3339 with a zone to microseconds UTC, or an ISO date; null where that fails."""
+    """Parse RFC 3339 with a zone to microseconds UTC, or an ISO date; null where that fails, or the year has not four digits."""
     column = pl.col(field.name)
     if field.logical_type == "date":
-        return column.str.to_date("%Y-%m-%d", strict=False)
-    return column.str.to_datetime("%+", strict=False, time_zone="UTC", time_unit="us")
+        day = column.str.to_date("%Y-%m-%d", strict=False)
+        return pl.when(day.is_between(date.min, date.max)).then(day)
+    time = column.str.to_datetime("%+", strict=False, time_zone="UTC", time_unit="us")
+    return pl.when(time.is_between(TIME_MIN, TIME_MAX)).then(time)
 
 
 def _diagnosis(position: int, value: bytes, fields: Sequence[Field]) -> Reject | None:
@@ -190,7 +236,7 @@ def _diagnosis(position: int, value: bytes, fields: Sequence[Field]) -> Reject |
     try:
         read = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        deep = "recursion" in str(error).lower()
+        deep = "depth" in error.msg or "recursion" in error.msg.lower()
         return Reject(position, Reason.TOO_DEEP if deep else Reason.UNDECODABLE, rule="nesting" if deep else "json")
     if not isinstance(read, dict):
         return Reject(position, Reason.UNDECODABLE, rule="object")
@@ -209,9 +255,10 @@ def _repeated_key(value: bytes) -> str | None:
     repeated: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in items]
-        repeated.extend(name for name in set(names) if names.count(name) > 1)
-        return dict(items)
+        made = dict(items)
+        if len(made) < len(items):
+            repeated.extend(name for name, times in Counter(name for name, _ in items).items() if times > 1)
+        return made
 
     try:
         json.loads(value, object_pairs_hook=pairs)
@@ -222,14 +269,22 @@ def _repeated_key(value: bytes) -> str | None:
 
 def _ill_typed(read: dict[str, Any], fields: Sequence[Field]) -> Iterator[tuple[str, Field]]:
     for field in fields:
-        item = read.get(field.name)
-        if item is None:
-            continue
-        kinds = PYTHON_TYPES[field.logical_type]
-        ill = not isinstance(item, kinds) or (isinstance(item, bool) and bool not in kinds)
-        beyond = field.logical_type == "integer" and not ill and not -(2**63) <= item < 2**63
-        if ill or beyond or (isinstance(item, dict) and any(_ill_typed(item, field.fields))):
+        if not _fits(read.get(field.name), field):
             yield field.name, field
+
+
+def _fits(item: Any, field: Field) -> bool:
+    """Say whether a value, null or not, is of the field's type, all that it holds included."""
+    if item is None:
+        return True
+    kinds = PYTHON_TYPES[field.logical_type]
+    if not isinstance(item, kinds) or (isinstance(item, bool) and bool not in kinds):
+        return False
+    if isinstance(item, dict):
+        return not any(_ill_typed(item, field.fields))
+    if isinstance(item, list):
+        return field.items is None or all(_fits(part, field.items) for part in item)
+    return field.logical_type != "integer" or not isinstance(item, int) or -(2**63) <= item < 2**63
 
 
 def _empty(contract: Contract) -> pl.DataFrame:

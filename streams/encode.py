@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import orjson
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.contract import Contract
 from contracts.records import CONTRACT_HEADER, INGESTED_AT, OFFSET, PARTITION, REASON_HEADER, SRC_HEADER, TOPIC, src_header
@@ -44,7 +45,8 @@ def encoded_rows(rows: pa.Table, contract: Contract) -> Iterator[Encoded]:
 
 def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
     """Yield each dead letter as a record for the dead-letter topic, on its raw record's partition."""
-    for row in dead_letters.to_pylist():
+    times = pc.divide(dead_letters[INGESTED_AT].cast(pa.int64()), 1000).to_pylist()
+    for row, timestamp in zip(dead_letters.drop_columns([INGESTED_AT]).to_pylist(), times, strict=True):
         told = {
             name: row[name]
             for name in ("reason", "field", "rule", "original_offset", "contract_version")
@@ -55,7 +57,7 @@ def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
             (CONTRACT_HEADER, row["_contract_hash"].encode()),
             (REASON_HEADER, row["reason"].encode()),
         ]
-        yield orjson.dumps(told), None, row[PARTITION], int(row[INGESTED_AT].timestamp() * 1000), headers
+        yield orjson.dumps(told), None, row[PARTITION], timestamp, headers
 
 
 def _frame(rows: pa.Table) -> pl.DataFrame:

@@ -14,11 +14,11 @@ import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.contract import Contract
 from contracts.records import DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import clean_schema
+from streams.batches import ingested_at
 from streams.decode import decoded_values
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
@@ -133,7 +133,7 @@ def _told(values: pa.Array) -> pl.DataFrame:
 
 
 def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> dict[str, pa.Array]:
-    times = pc.multiply(records["timestamp_ms"].take(pa.array(positions)), 1000).cast(pa.timestamp("us", "UTC"))
+    times = ingested_at(records["timestamp_ms"].take(pa.array(positions)))
     hashes = records["contract"].take(pa.array(positions)).cast(pa.large_string()).cast(pa.string())
     return {
         "_topic": pa.repeat(contract.raw_topic, len(positions)),
@@ -154,13 +154,12 @@ def _rows(rows: pl.DataFrame, positions: np.ndarray, sources: _Sources, records:
 
 def _foreign(positions: np.ndarray, records: pa.RecordBatch, topic: str, contract: Contract) -> pa.Table:
     size, taken = len(positions), records.take(pa.array(positions))
-    times = pc.multiply(taken["timestamp_ms"], 1000).cast(pa.timestamp("us", "UTC"))
     nothing = pa.nulls(size, pa.string())
     columns = {
         "_topic": pa.repeat(topic, size),
         "_partition": taken["partition"],
         "_offset": taken["offset"],
-        "_ingested_at": times,
+        "_ingested_at": ingested_at(taken["timestamp_ms"]),
         "reason": pa.repeat(Reason.FOREIGN.value, size),
         "field": nothing,
         "rule": nothing,

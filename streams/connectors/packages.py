@@ -31,9 +31,7 @@ def packages_source(folders: Sequence[Path] | None = None) -> Source:
     searched = _import_folders() if folders is None else list(folders)
     found = installed_pages(searched)
     if not found:
-        raise NotFound(
-            "no installed package says anything of itself", expected="*.dist-info", where=", ".join(map(str, searched))
-        )
+        raise NotFound("no package is installed here", expected="*.dist-info", where=", ".join(map(str, searched)))
     records = [(page.key(), page.value(), _microseconds(page)) for page in found]
     digest = hashlib.sha256(b"".join(hashlib.sha256(value).digest() for _, value, _ in records)).hexdigest()
 

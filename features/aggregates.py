@@ -144,15 +144,15 @@ class _Column:
         return self.values.gather(index).set(pl.Series(~some), None)
 
     def _ladder(self, function: str, pick: Any, longest: int) -> list[npt.NDArray[Any]]:
-        if function not in self._ladders:
+        steps = self._ladders.get(function)
+        if steps is None:
             fill = np.inf if self.values.dtype.is_float() else np.iinfo(np.int64).max
-            steps = [self._numbers(function, fill if function == "min" else -fill)]
-            while (1 << len(steps)) <= longest:
-                half = 1 << (len(steps) - 1)
-                below = steps[-1]
-                steps.append(np.concatenate((pick(below[:-half], below[half:]), below[-half:])))
-            self._ladders[function] = steps
-        return self._ladders[function]
+            steps = self._ladders[function] = [self._numbers(function, fill if function == "min" else -fill)]
+        while (1 << len(steps)) <= longest:
+            half = 1 << (len(steps) - 1)
+            below = steps[-1]
+            steps.append(np.concatenate((pick(below[:-half], below[half:]), below[-half:])))
+        return steps
 
     def _numbers(self, function: str, null: float) -> npt.NDArray[Any]:
         dtype = self.values.dtype

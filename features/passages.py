@@ -107,13 +107,13 @@ def _path(path: Sequence[tuple[int, str]]) -> str:
 
 def _stretches(body: str) -> Iterator[str]:
     """Yield stretches of at most about PASSAGE_CHARACTERS, cut between paragraphs, else sentences, else words."""
-    held = ""
+    held, several = "", False
     for piece in _pieces(body):
         if held and len(held) + len(piece) + 2 > PASSAGE_CHARACTERS:
             yield held
-            held = _tail(held)
+            held, several = _tail(held), True
         held = f"{held}\n\n{piece}" if held else piece
-    if len(held) >= SHORTEST_CHARACTERS:
+    if several or len(held) >= SHORTEST_CHARACTERS:
         yield held
 
 

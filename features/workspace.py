@@ -28,6 +28,8 @@ class Workspace:
     code_version: str
     instance: str
     """What tells this process from another of the same job."""
+    alive: Callable[[str], bool]
+    """Whether the process that an instance names still runs, so that a killed one's runs are closed."""
     online_store: str = "sqlite"
     redis: str = "localhost:6379"
     parent: ParentRun | None = None
@@ -59,3 +61,7 @@ class Workspace:
             started_at=started,
             parent=self.parent,
         )
+
+    def close_abandoned(self, job: str) -> None:
+        """Close the runs of the job that dead processes left open. Called after what they committed was told."""
+        self.emitter.close_abandoned(job, self.now(), self.alive)

@@ -6,8 +6,8 @@
 | 2 replace the gold rows in one Delta commit, its metadata saying what it was made from | gold without its event |
 | 3 lineage event, derived from that metadata | a finished hop |
 
-A restart runs the same code: a gold table whose last commit was made from the same silver version, definition and code is
-up to date, and its event is told again, which the ledger takes once.
+A restart runs the same code: it tells the last commit again, which the ledger takes once, closes what dead processes left
+open, and stops there if that commit was made from the same silver version, definition and code.
 """
 
 from __future__ import annotations
@@ -75,23 +75,27 @@ def last_build(uri: str) -> delta.PastCommit | None:
 
 def _build(workspace: Workspace, view: View) -> GoldBuilt:
     source, target = silver_uri(workspace, view.dataset), gold_uri(workspace, view.name)
-    run = workspace.run(f"{view.name}.aggregate", "aggregate")
     silver_version = _silver_version(source, view)
     past = last_build(target)
+    if past is not None:
+        _tell(workspace, _facts(view, past, source, target, workspace))
+    workspace.close_abandoned(f"{view.name}.aggregate")
     if past is not None and _same_inputs(past.metadata, view, silver_version, workspace.code_version):
-        facts = _facts(view, past, source, target, workspace)
-        workspace.emitter.commit(facts)
-        workspace.emitter.finish(facts.run, past.committed_at)
         return _built(view, past, up_to_date=True)
+    run = workspace.run(f"{view.name}.aggregate", "aggregate")
     workspace.emitter.start(run, [silver_dataset(source, silver_version)], instance=workspace.instance)
     try:
         past = _commit(workspace, run, view, silver_version)
     except BaseException as error:
         workspace.emitter.finish(run, workspace.now(), failed=type(error).__name__)
         raise
-    workspace.emitter.commit(_facts(view, past, source, target, workspace))
-    workspace.emitter.finish(run, past.committed_at)
+    _tell(workspace, _facts(view, past, source, target, workspace))
     return _built(view, past, up_to_date=False)
+
+
+def _tell(workspace: Workspace, facts: HopFacts) -> None:
+    workspace.emitter.commit(facts)
+    workspace.emitter.finish(facts.run, facts.committed_at)
 
 
 def _silver_version(source: str, view: View) -> int:

@@ -42,6 +42,7 @@ def _tell(workspace: Workspace, plan: Plan, service: Service) -> None:
     identity = commit_id(job, service.name, digest)
     if any(known.commit_id == identity for known in workspace.emitter.commits(job)):
         return
+    workspace.close_abandoned(job)
     run = workspace.run(job, "apply", engine="feast")
     inputs = tuple(view_dataset(workspace.project, view) for view in views)
     workspace.emitter.start(run, inputs, instance=workspace.instance)

@@ -96,13 +96,20 @@ def _materialize(workspace: Workspace, view: View, until: datetime | None, feast
     store = online_store(workspace)
     mark = _read_mark(store.marked(view.name))
     wanted = until.isoformat() if until is not None else ""
+    if mark is not None:
+        _tell(workspace, _facts(workspace, view, mark))
+    workspace.close_abandoned(f"{view.name}.materialize")
     up_to_date = mark is not None and (mark.gold_version, mark.until) == (gold_version, wanted)
     if mark is None or not up_to_date:
         mark = _write(workspace, view, gold_version, until, feast)
     facts = _facts(workspace, view, mark)
+    _tell(workspace, facts)
+    return Materialized(view.name, gold_version, mark.entities, mark.removed, up_to_date, facts.seconds)
+
+
+def _tell(workspace: Workspace, facts: HopFacts) -> None:
     workspace.emitter.commit(facts)
     workspace.emitter.finish(facts.run, facts.committed_at)
-    return Materialized(view.name, gold_version, mark.entities, mark.removed, up_to_date, facts.seconds)
 
 
 def _read_mark(text: str) -> _Mark | None:

@@ -72,6 +72,7 @@ def build_training_set(
     Raises NotFound where a table is not there yet, or where no row is left.
     """
     wanted = plan.training_set(name)
+    workspace.close_abandoned(f"{wanted.service}.training_set")
     run = workspace.run(f"{wanted.service}.training_set", "training_set")
     workspace.emitter.start(run, [service_dataset(plan, plan.service(wanted.service))], instance=workspace.instance)
     try:

@@ -37,7 +37,7 @@ EXCERPT_CHARACTERS = 160
 def workspace(settings: Settings) -> Workspace:
     """Return what the features room is given, from the settings."""
     from features.workspace import Workspace
-    from infra.process_table import instance
+    from infra.process_table import alive, instance
     from infra.wiring import code_version, emitter, now
 
     return Workspace(
@@ -50,6 +50,7 @@ def workspace(settings: Settings) -> Workspace:
         now=now,
         code_version=code_version(),
         instance=instance(),
+        alive=alive,
         online_store=settings.online_store,
         redis=settings.redis,
     )

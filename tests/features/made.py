@@ -96,6 +96,7 @@ def workspace(home: Path, definitions: Sequence[Path] = (DEFINITIONS,), **change
         "now": Clock(),
         "code_version": "test",
         "instance": "test-1",
+        "alive": lambda instance: instance == "test-1",
     }
     return Workspace(**parts | changes)
 

@@ -156,6 +156,29 @@ def test_a_crash_of_the_materialization_is_mended_by_running_it_again(
     assert len(place.emitter.commits("sensor_last.materialize")) == 1
 
 
+def test_a_commit_that_was_never_told_is_told_before_the_next_one(
+    plant: tuple[Workspace, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, plan = plant
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(place.emitter, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            build_gold(replace(place, instance="killed"), plan)
+    land(place, "plant.measured", measured().slice(0, 1))
+    build_gold(place, plan)
+    told = place.emitter.commits("sensor_last.aggregate")
+    assert [commit.inputs[0][2] for commit in told] == [1, 2]
+    starts = {e.event["run"]["runId"] for e in place.emitter.ledger.events() if e.event["eventType"] == "START"}
+    ends = {
+        e.event["run"]["runId"] for e in place.emitter.ledger.events() if e.event["eventType"] in ("COMPLETE", "ABORT", "FAIL")
+    }
+    assert starts == ends
+
+
 def test_only_a_new_gold_version_is_materialized(plant: tuple[Workspace, Plan]) -> None:
     place, plan = plant
     build_gold(place, plan)

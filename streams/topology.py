@@ -12,6 +12,8 @@ from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, OffsetRang
 from lineage.names import table_name, topic_name
 
 CLEAN_GROUP = "headwater.clean"
+CLEAN_GROUPS = {"direct": CLEAN_GROUP, "faust": "headwater.clean.faust"}
+"""Consumer group by engine: two kinds of client in one group would not agree on how to share."""
 LAND_GROUP = "headwater.land"
 
 

@@ -26,9 +26,8 @@ def clean(settings: Settings, datasets: tuple[str, ...], engine: str, drain: boo
     DATASETS are names (flights.departed) or domains (flights); none means all. Start it several times to share the
     partitions. SIGTERM and Ctrl-C stop it after the batch at hand is committed.
     """
-    from infra.output import result
-
     from infra.jobs import run_clean, summary
+    from infra.output import result
 
     counts = run_clean(settings, datasets, engine, drain=drain)
     result({"hop": "clean", "engine": engine, "datasets": counts}, json_wanted, summary("clean", counts))

@@ -24,9 +24,8 @@ def land(settings: Settings, datasets: tuple[str, ...], drain: bool, json_wanted
     DATASETS are names (flights.departed) or domains (flights); none means all. SIGTERM and Ctrl-C stop it after what it
     holds is committed.
     """
-    from infra.output import result
-
     from infra.jobs import run_land, summary
+    from infra.output import result
 
     counts = run_land(settings, datasets, drain=drain)
     result({"hop": "land", "datasets": counts}, json_wanted, summary("land", counts))

@@ -108,6 +108,15 @@ def _ship(settings: Settings, url: str | None, json_wanted: bool, *, from_start:
         raise SystemExit(1)
 
 
+def shipped_to(settings: Settings) -> dict[str, Any]:
+    """Ship what the endpoint of the settings lacks, without waiting long for it; return the report."""
+    from lineage.connectors.ledger_file import FileLedger
+    from lineage.connectors.marquez import ship
+
+    key = settings.openlineage_api_key
+    return ship(FileLedger(settings.ledger), settings.openlineage_url, settings.ledger / "shipped", api_key=key).as_dict()
+
+
 def _ship_text(report: ShipReport) -> str:
     lines = [f"{report.url}: {report.shipped:,} events shipped, {len(report.refused):,} refused"]
     lines += [

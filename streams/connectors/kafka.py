@@ -26,6 +26,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from contracts.errors import BrokerAway, TerminalError
 
 ANSWER_SECONDS = 30.0
+READ_SECONDS = 2.0
 NO_LONGER_OURS = (
     KafkaError._NO_OFFSET,  # noqa: SLF001
     KafkaError._STATE,  # noqa: SLF001
@@ -153,15 +154,17 @@ def read_range(client: Mapping[str, Any], topic: str, partition: int, first: int
         consumer.assign([TopicPartition(topic, partition, max(first, start))])
         position, stop = max(first, start), min(end, stop)
         while position < stop:
-            messages = consumer.consume(2_000, ANSWER_SECONDS if position == first else 1.0)
+            # One call that waits, then one that takes what is there: a call for many waits for all of them.
+            messages = consumer.consume(1, READ_SECONDS)
+            messages += consumer.consume(2_000, 0.0) if messages else []
             at_end = any(m.error() is not None and m.error().code() == KafkaError._PARTITION_EOF for m in messages)  # noqa: SLF001
             good = [m for m in messages if m.error() is None]
             if good:
                 position = good[-1].offset() + 1
                 yield [m for m in good if m.offset() < stop]
-            elif at_end:
+            if at_end:
                 return
-            elif not messages:
+            if not messages:
                 position = _still_reading(consumer, client, topic, partition, position)
     except KafkaException as error:
         raise _away(client, error) from error

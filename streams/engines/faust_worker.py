@@ -29,9 +29,9 @@ from streams.connectors.kafka import Slot, end_offsets, ensure_topics, read_rang
 from streams.engines.cleaner import Cleaner
 from streams.engines.direct import IDLE_SECONDS, Stop
 from streams.setup import Setup
-from streams.topology import wanted_topics
+from streams.topology import CLEAN_GROUPS, wanted_topics
 
-GROUP = "headwater.clean.faust"
+GROUP = CLEAN_GROUPS["faust"]
 SESSION_SECONDS = 10.0
 """Faust's own default lets a killed worker's partitions wait for a minute."""
 WATCH_SECONDS = 0.2
@@ -145,7 +145,9 @@ class FaustCleaner:
             self.cleaner.clean(slot.topic, record_batch(messages))
 
 
-def clean(setup: Setup, stop: Stop, *, drain: bool = False, data_folder: Path, group: str = GROUP) -> list[RunRef]:
+def clean(
+    setup: Setup, stop: Stop, *, drain: bool = False, data_folder: Path, group: str = CLEAN_GROUPS["faust"]
+) -> list[RunRef]:
     """Clean the contracts' raw topics in a Faust worker until told to stop, or with `drain` up to where they end now."""
     raw = [contract.raw_topic for contract in setup.contracts]
     ensure_topics(setup.client, wanted_topics(setup.contracts))

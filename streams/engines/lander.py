@@ -176,10 +176,10 @@ def run(setup: Setup, stop: Stop, *, drain: bool = False, group: str = LAND_GROU
             fetcher.hint(lander.commit(time.monotonic()))
         fetcher.hint(lander.commit(time.monotonic(), force=True))
         setup.step("hint")
-        lander.finish()
-        return lander.runs
     except HeadwaterError as error:
         lander.finish(failed=type(error).__name__)
         raise
     finally:
         fetcher.close()
+    lander.finish()
+    return lander.runs

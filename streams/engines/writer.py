@@ -216,6 +216,13 @@ class TableWriter:
             self.setup.step(f"{self.layer} compaction")
 
 
+def landed_offset(tables: str, contract: Contract, layer: Layer, slot: Slot) -> int:
+    """Return the first offset of an input partition that the table does not cover; 0 without a table."""
+    uri = delta.table_uri(tables, layer, contract.domain, contract.name)
+    last = delta.transaction_version(uri, _application(slot)) if delta.exists(uri) else None
+    return 0 if last is None else last + 1
+
+
 def _application(slot: Slot) -> str:
     """Return the Delta application id of a consumed partition: its `txn` version is the last offset covered."""
     return f"headwater:{slot.topic}:{slot.partition}"

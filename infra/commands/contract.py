@@ -1,0 +1,42 @@
+"""`headwater contract`: judge contract files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra.output import json_option, result
+from infra.settings import Settings
+
+EXAMPLE = """\b
+Examples:
+  headwater contract lint                            all contract files of the settings
+  headwater contract lint contracts/shop/orders.odcs.yaml
+"""
+
+
+@click.group(epilog=EXAMPLE)
+def contract() -> None:
+    """Judge contracts."""
+
+
+@contract.command(epilog=EXAMPLE)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def lint(settings: Settings, paths: tuple[Path, ...], json_wanted: bool) -> None:
+    """Name every fault of contract files by file, line, field and rule. Exits 1 if there is any.
+
+    PATHS are files or folders; none means all contract files of the settings.
+    """
+    from dataclasses import asdict
+
+    from contracts.connectors.files import contract_files, problems
+
+    files = contract_files(paths or settings.contracts)
+    found = [problem for file in files for problem in problems(file)]
+    lines = [*map(str, found), f"{len(files)} contract files, {len(found)} faults"]
+    result({"files": list(map(str, files)), "problems": [asdict(p) for p in found]}, json_wanted, "\n".join(lines))
+    if found:
+        raise SystemExit(1)

@@ -31,7 +31,8 @@ find_python() {
             return
         fi
     done
-    found=$(python3 --version 2>&1 || echo 'no python3')
+    found='no python3 on the PATH'
+    if command -v python3 >/dev/null 2>&1; then found=$(python3 --version 2>&1 || true); fi
     fail "no fitting Python: $found" "needed: Python 3.11, 3.12 or 3.13" \
         "try: install one (Debian 12: apt install python3 python3-venv), or PYTHON=/path/to/python make ..."
 }

@@ -1,0 +1,128 @@
+"""Settings: order of sources, types, what a bad one is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import SettingsInvalid
+from infra.settings import EMBEDDED_PORT, Settings, load_settings
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "headwater.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    settings = load_settings(environ={}, folder=tmp_path)
+    assert settings.home == tmp_path / ".headwater"
+    assert settings.embedded
+    assert settings.bootstrap_servers == f"127.0.0.1:{EMBEDDED_PORT}"
+
+
+def test_the_later_source_wins(tmp_path: Path) -> None:
+    written(tmp_path, 'broker_port = 1000\nproject = "file"\nbatch_records = 7\n')
+    environ = {"HEADWATER_BROKER_PORT": "2000", "HEADWATER_PROJECT": "environment"}
+    settings = load_settings(environ=environ, folder=tmp_path, project="argument")
+    assert (settings.batch_records, settings.broker_port, settings.project) == (7, 2000, "argument")
+
+
+def test_an_absent_override_overrides_nothing(tmp_path: Path) -> None:
+    assert load_settings(environ={"HEADWATER_PROJECT": "mine"}, folder=tmp_path, project=None).project == "mine"
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    file = written(tmp_path / "conf", 'home = "data"\ncontracts = ["mine", "/elsewhere"]\n')
+    settings = load_settings(file, environ={}, folder=tmp_path)
+    assert settings.home == tmp_path / "conf" / "data"
+    assert settings.contracts == (tmp_path / "conf" / "mine", Path("/elsewhere"))
+
+
+def test_kafka_keys_pass_through_from_file_and_environment(tmp_path: Path) -> None:
+    written(tmp_path, '[kafka]\nbootstrap.servers = "broker.example:9092"\n"socket.keepalive.enable" = true\n')
+    settings = load_settings(environ={"HEADWATER_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, folder=tmp_path)
+    assert dict(settings.kafka) == {
+        "bootstrap.servers": "broker.example:9092",
+        "socket.keepalive.enable": "true",
+        "security.protocol": "SASL_SSL",
+    }
+    assert not settings.embedded
+    assert settings.bootstrap_servers == "broker.example:9092"
+
+
+def test_the_persons_kafka_keys_win_over_ours(tmp_path: Path) -> None:
+    settings = load_settings(environ={"HEADWATER_KAFKA_LINGER_MS": "50"}, folder=tmp_path)
+    assert settings.client(linger__ms=5, acks="all")["linger.ms"] == "50"
+    assert settings.client(acks="all")["acks"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"HEADWATER_BROKER_PROT": "1"}, "broker_prot"),
+        ({"HEADWATER_BROKER_PORT": "nineteen"}, "broker_port"),
+        ({"HEADWATER_COMMIT_SECONDS": "soon"}, "commit_seconds"),
+    ],
+)
+def test_a_bad_variable_is_named(tmp_path: Path, environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(environ=environ, folder=tmp_path)
+    assert named in str(caught.value)
+    assert next(iter(environ)) in caught.value.where
+
+
+@pytest.mark.parametrize("text", ["broker_port = true\n", "project = 3\n", "kafka = 1\n", "unheard_of = 1\n", "= broken"])
+def test_a_bad_file_is_named(tmp_path: Path, text: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(environ={}, folder=tmp_path)
+    assert caught.value.where == str(file)
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"no\.toml"):
+        load_settings(tmp_path / "no.toml", environ={}, folder=tmp_path)
+
+
+def test_other_tools_variables_count_unless_ours_say_otherwise(tmp_path: Path) -> None:
+    environ = {"OPENLINEAGE_URL": "http://theirs", "JAVA_HOME": "/their/jdk"}
+    settings = load_settings(environ=environ, folder=tmp_path)
+    assert (settings.openlineage_url, settings.java_home) == ("http://theirs", "/their/jdk")
+    settings = load_settings(environ=environ | {"HEADWATER_JAVA_HOME": "/our/jdk"}, folder=tmp_path)
+    assert settings.java_home == "/our/jdk"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().broker_port = 1  # type: ignore[misc]
+
+
+TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)
+
+
+@given(
+    port=st.integers(1, 65000),
+    seconds=st.floats(0.001, 1e6),
+    project=TEXT,
+    folders=st.lists(st.sampled_from(["/a", "/b c", "/d"]), min_size=1, max_size=3),
+    kafka=st.dictionaries(st.sampled_from(["bootstrap.servers", "sasl.password", "linger.ms"]), TEXT),
+)
+def test_a_child_is_told_exactly_our_settings(
+    port: int, seconds: float, project: str, folders: list[str], kafka: dict[str, str]
+) -> None:
+    ours = dataclasses.replace(
+        load_settings(environ={}, folder=Path("/somewhere")),
+        broker_port=port,
+        commit_seconds=seconds,
+        project=project,
+        contracts=tuple(map(Path, folders)),
+        kafka=kafka,
+    )
+    assert load_settings(environ=ours.environ(), folder=Path("/another")) == ours

@@ -20,9 +20,10 @@ from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, Rule, conten
 from contracts.errors import ContractInvalid
 
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "date", "object", "array")
-NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
-DATASET_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
-CONTRACT_VERSION = re.compile(r"^\d+\.\d+\.\d+$")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+CONTRACT_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+VALUE_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
 OPTIONS = {
     "string": {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"},
     "integer": {
@@ -65,7 +66,7 @@ def problems(text: str, file: str, odcs_schema: Mapping[str, Any]) -> tuple[Prob
         return tuple(Problem(file, fault.line, "", "yaml", fault.message) for fault in parsed.faults)
     if not isinstance(parsed.data, dict):
         return (Problem(file, 1, "", "yaml", "the file holds no mapping: expected an ODCS contract"),)
-    found = list(_against_odcs(parsed.data, odcs_schema)) or list(_against_ours(parsed.data))
+    found = list(_no_json(parsed.data)) or list(_against_odcs(parsed.data, odcs_schema)) or list(_against_ours(parsed.data))
     made = [Problem(file, parsed.line(f.path), _field_name(parsed.data, f.path), f.rule, f.message) for f in found]
     return tuple(sorted(made, key=lambda p: (p.line, p.field, p.rule)))
 
@@ -125,6 +126,14 @@ def _rules(item: Mapping[str, Any]) -> Iterator[Rule]:
             yield Rule(name, "pattern", arguments["pattern"])
 
 
+def _no_json(data: Mapping[str, Any]) -> Iterator[_Found]:
+    """Find what YAML can say and JSON, of which the contract's hash is made, cannot: bytes, sets, numbers beyond 64 bits."""
+    try:
+        orjson.dumps(data)
+    except (TypeError, ValueError) as error:
+        yield _Found((), "json", f"the contract cannot be written as JSON: {error}")
+
+
 def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> Iterator[_Found]:
     if data.get("apiVersion") != "v3.1.0":
         yield _Found(("apiVersion",), "apiVersion", f"came {data.get('apiVersion')!r}, expected 'v3.1.0'")
@@ -159,11 +168,11 @@ def _against_ours(data: Mapping[str, Any]) -> Iterator[_Found]:
 
 def _heads(data: Mapping[str, Any]) -> Iterator[_Found]:
     for key in ("name", "domain"):
-        if not DATASET_NAME.match(str(data.get(key, ""))):
+        if not DATASET_NAME.fullmatch(str(data.get(key, ""))):
             yield _Found(
                 (key,), key, f"came {data.get(key)!r}, expected lower case letters, digits and _: it becomes a topic's name"
             )
-    if not CONTRACT_VERSION.match(str(data.get("version"))):
+    if not CONTRACT_VERSION.fullmatch(str(data.get("version"))):
         yield _Found(("version",), "version", f"came {data.get('version')!r}, expected three numbers, as in 1.0.0")
 
 
@@ -172,7 +181,7 @@ def _fields(properties: Sequence[Mapping[str, Any]], path: tuple[str | int, ...]
     for index, item in enumerate(properties):
         at = (*path, index)
         name = str(item.get("name", ""))
-        if not NAME.match(name):
+        if not NAME.fullmatch(name):
             yield _Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
         if name.lower() in seen:
             yield _Found((*at, "name"), "name", f"{name!r} stands here twice (capitals do not tell columns apart)")
@@ -187,12 +196,7 @@ def _one_field(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bo
         return
     if nested and kind in ("timestamp", "date"):
         yield _Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
-    if nested and (item.get("required") or item.get("primaryKey")):
-        yield _Found(at, "required", "is enforced at the top level only")
-    if item.get("classification") == "restricted" and (item.get("primaryKey") or (item.get("required") and kind != "string")):
-        yield _Found(
-            at, "classification", "a restricted value is masked away, so it cannot be a key, nor required unless a string"
-        )
+    yield from _roles(item, at, nested=nested)
     yield from _options(item, at, nested=nested)
     for index, quality in enumerate(item.get("quality", ())):
         yield from _quality(quality, (*at, "quality", index), kind, nested=nested)
@@ -205,6 +209,19 @@ def _one_field(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bo
             yield _Found(at, "items", "an array must say what it holds")
         else:
             yield from _one_field(item["items"], (*at, "items"), nested=True)
+
+
+def _roles(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+    """Find what a property cannot be at once: nested and required, restricted and a key, of many values and a key."""
+    kind = item["logicalType"]
+    if nested and (item.get("required") or item.get("primaryKey")):
+        yield _Found(at, "required", "is enforced at the top level only")
+    if item.get("classification") == "restricted" and (item.get("primaryKey") or (item.get("required") and kind != "string")):
+        yield _Found(
+            at, "classification", "a restricted value is masked away, so it cannot be a key, nor required unless a string"
+        )
+    if item.get("primaryKey") and kind in ("object", "array"):
+        yield _Found(at, "primaryKey", f"an {kind} cannot be a key: expected a single value")
 
 
 def _options(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
@@ -236,8 +253,18 @@ def _quality(rule: Mapping[str, Any], at: tuple[str | int, ...], kind: str, *, n
         return
     if "pattern" in arguments and (kind != "string" or pattern_fault(arguments["pattern"])):
         yield _Found((*at, "arguments"), "pattern", pattern_fault(arguments["pattern"]) or f"fits strings, not {kind}")
-    if "validValues" in arguments and kind in ("object", "array", "timestamp", "date", "boolean"):
-        yield _Found((*at, "arguments"), "validValues", f"is not enforced on {kind}")
+    if "validValues" in arguments and (fault := _values_fault(arguments["validValues"], kind)):
+        yield _Found((*at, "arguments"), "validValues", fault)
+
+
+def _values_fault(values: Any, kind: str) -> str:
+    """Return why `validValues` cannot be enforced, or nothing."""
+    if kind not in VALUE_TYPES:
+        return f"is not enforced on {kind}"
+    if not isinstance(values, list) or not values:
+        return "expected a list of values"
+    strange = next((v for v in values if not isinstance(v, VALUE_TYPES[kind]) or isinstance(v, bool)), None)
+    return "" if strange is None else f"{strange!r} is no {kind}"
 
 
 def _custom(data: Mapping[str, Any], properties: Mapping[str | None, Mapping[str, Any]]) -> Iterator[_Found]:
@@ -247,16 +274,21 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str | None, Mapping[str
         if item["property"] not in CUSTOM_PROPERTIES:
             expected = " or ".join(CUSTOM_PROPERTIES)
             yield _Found(("customProperties", index), str(item["property"]), f"is not known here: expected {expected}")
-    event_time = properties.get(custom.get("eventTime"))
+    named = custom.get("eventTime")
+    event_time = properties.get(named) if isinstance(named, str) else None
     if event_time is None or event_time.get("logicalType") != "timestamp" or not event_time.get("required"):
-        came = custom.get("eventTime")
-        yield _Found(("customProperties",), "eventTime", f"came {came!r}, expected the name of a required timestamp property")
+        yield _Found(("customProperties",), "eventTime", f"came {named!r}, expected the name of a required timestamp property")
     partitions = custom.get("partitions", PARTITIONS_DEFAULT)
     if not isinstance(partitions, int) or isinstance(partitions, bool) or not 1 <= partitions <= PARTITIONS_MAX:
         yield _Found(
             ("customProperties",), "partitions", f"came {partitions!r}, expected a whole number from 1 to {PARTITIONS_MAX}"
         )
-    if not any(item.get("primaryKey") for item in properties.values()):
+    positions = [item.get("primaryKeyPosition", -1) for item in properties.values() if item.get("primaryKey")]
+    if positions != sorted(positions):
+        yield _Found(
+            ("schema", 0, "properties"), "primaryKeyPosition", f"came {positions}: expected the key's properties in key order"
+        )
+    if not positions:
         yield _Found(
             ("schema", 0, "properties"), "primaryKey", "no property is one: expected at least one, it becomes the record's key"
         )

@@ -59,6 +59,8 @@ def parse(text: str) -> Text:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return Text(None, {}, (Fault(mark.line + 1 if mark else 1, error.problem or str(error)),))
+    except RecursionError:
+        return Text(None, {}, (Fault(1, "the text is nested too deep"),))
     except yaml.YAMLError as error:
         return Text(None, {}, (Fault(1, str(error).splitlines()[0]),))
     finally:
@@ -66,21 +68,28 @@ def parse(text: str) -> Text:
     lines: dict[Path, int] = {}
     faults: list[Fault] = []
     if node is not None:
-        _walk(node, (), lines, faults)
+        _walk(node, (), lines, faults, set())
     return Text(data, lines, tuple(faults))
 
 
-def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[Fault]) -> None:
+def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[Fault], walked: set[int]) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if not isinstance(node, yaml.ScalarNode) and id(node) in walked:
+        # A few nested aliases would stand for more data than fits in memory, or for a part that holds itself.
+        faults.append(Fault(lines[path], "an alias repeats a part of the file: expected it written out"))
+        return
+    walked.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             name = str(key.value)
+            if key.tag != "tag:yaml.org,2002:str":
+                faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} is no text: write it in quotes"))
             if name in seen:
                 faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} stands here twice"))
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
-            _walk(value, (*path, name), lines, faults)
+            _walk(value, (*path, name), lines, faults, walked)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*path, index), lines, faults)
+            _walk(item, (*path, index), lines, faults, walked)

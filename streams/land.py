@@ -58,35 +58,31 @@ class _Sources:
 def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> Outcome[Held]:
     """Return what one batch of the contract's clean topic comes to: rows in clean_schema, foreign records as dead letters."""
     sources = _sources(records, contract)
-    fresh, held = _fresh(sources, state, contract)
     valid = records["value"].is_valid().to_numpy(zero_copy_only=False)
-    positions = np.flatnonzero(fresh & valid)
+    positions = np.flatnonzero(sources.ours & valid)
     decoded = decoded_values(records["value"].take(pa.array(positions)), positions, contract)
-    foreign = np.ones(records.num_rows, bool)
-    foreign[decoded.positions] = False
-    foreign &= fresh | ~sources.ours
-    rows = _rows(decoded.rows, decoded.positions, sources, records, contract)
-    strange = _foreign(np.flatnonzero(foreign), records, contract.clean_topic, contract)
-    return Outcome(rows, strange, int((~fresh & sources.ours).sum()), _next_offsets(records), held)
+    fresh, held = _fresh(decoded.positions, sources, state, contract)
+    rows = _rows(decoded.rows.filter(fresh), decoded.positions[fresh], sources, records, contract)
+    strange = _foreign(_others(decoded.positions, records), records, contract.clean_topic, contract)
+    return Outcome(rows, strange, int((~fresh).sum()), _next_offsets(records), held)
 
 
 def process_dead_letters(records: pa.RecordBatch, state: Held, contract: Contract) -> Outcome[Held]:
     """Return what one batch of the dead-letter topic comes to: all of it as dead letters, in DEAD_LETTER_SCHEMA."""
     sources = _sources(records, contract)
-    fresh, held = _fresh(sources, state, contract)
     told = _told(records["value"])
     readable = told["reason"].is_in([reason.value for reason in Reason]) & told["contract_version"].is_not_null()
-    good = fresh & readable.fill_null(value=False).to_numpy()
-    positions = np.flatnonzero(good)
+    known = np.flatnonzero(sources.ours & readable.fill_null(value=False).to_numpy())
+    fresh, held = _fresh(known, sources, state, contract)
+    positions = known[fresh]
     columns = _coordinates(positions, sources, records, contract) | {
         name: told[name].gather(positions).to_arrow()
         for name in ("reason", "field", "rule", "original_offset", "contract_version")
     }
     letters = pa.table({name: columns[name] for name in DEAD_LETTER_SCHEMA.names}).cast(DEAD_LETTER_SCHEMA)
-    strange = _foreign(np.flatnonzero(~good & (fresh | ~sources.ours)), records, contract.dead_letter_topic, contract)
+    strange = _foreign(_others(known, records), records, contract.dead_letter_topic, contract)
     rows = clean_schema(contract).empty_table()
-    repeated = int((~fresh & sources.ours).sum())
-    return Outcome(rows, pa.concat_tables([letters, strange]), repeated, _next_offsets(records), held)
+    return Outcome(rows, pa.concat_tables([letters, strange]), int((~fresh).sum()), _next_offsets(records), held)
 
 
 def _sources(records: pa.RecordBatch, contract: Contract) -> _Sources:
@@ -104,13 +100,19 @@ def _sources(records: pa.RecordBatch, contract: Contract) -> _Sources:
     return _Sources(read["partition"].to_numpy(), read["offset"].to_numpy(), read["ours"].to_numpy())
 
 
-def _fresh(sources: _Sources, state: Held, contract: Contract) -> tuple[np.ndarray, Held]:
-    """Return which records are ours and new to the table, and the coordinates held after them."""
-    ours = np.flatnonzero(sources.ours)
-    new, held = state.without(contract.raw_topic, sources.partition[ours], sources.offset[ours])
-    fresh = np.zeros(len(sources.ours), bool)
-    fresh[ours] = new
-    return fresh, held
+def _fresh(readable: np.ndarray, sources: _Sources, state: Held, contract: Contract) -> tuple[np.ndarray, Held]:
+    """Return which of these records, ours and readable, are new to the table, and the coordinates held after them.
+
+    Only what can be read holds its coordinates: else one unreadable record would keep the true one out.
+    """
+    return state.without(contract.raw_topic, sources.partition[readable], sources.offset[readable])
+
+
+def _others(positions: np.ndarray, records: pa.RecordBatch) -> np.ndarray:
+    """Return the positions of the batch that are not among these."""
+    rest = np.ones(records.num_rows, bool)
+    rest[positions] = False
+    return np.flatnonzero(rest)
 
 
 def _told(values: pa.Array) -> pl.DataFrame:

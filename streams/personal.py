@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from contracts.contract import Contract, Field
-from contracts.masking import PLACEHOLDER, treatment
-from streams.text import over_texts
+from contracts.masking import PLACEHOLDER, masks, treatment
 
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 HEXTET = r"[0-9A-Fa-f]{1,4}"
+V4_TAIL = rf"(?:(?:\.{OCTET}){{3}})?"
+"""An IPv6 address may end as an IPv4 one does: `64:ff9b::192.0.2.33`."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Recogniser:
 
 
 RECOGNISERS = (
-    Recogniser("email", r"[\p{L}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"),
+    Recogniser("email", r"[\p{L}\p{M}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+"),
     Recogniser(
         "ip",
-        rf"\b(?:{OCTET}\.){{3}}{OCTET}\b|\b(?:{HEXTET}:){{7}}{HEXTET}\b|\b(?:{HEXTET}:){{1,6}}(?::{HEXTET}){{1,6}}\b"
-        rf"|\b(?:{HEXTET}:){{2,7}}:",
+        rf"\b(?:{OCTET}\.){{3}}{OCTET}\b|\b(?:{HEXTET}:){{7}}{HEXTET}\b|\b(?:{HEXTET}:){{1,6}}(?::{HEXTET}){{1,6}}{V4_TAIL}\b"
+        rf"|\b(?:{HEXTET}:){{2,7}}:|\B::(?:{HEXTET}:){{0,6}}{HEXTET}{V4_TAIL}\b",
     ),
     Recogniser(
         "phone",
@@ -62,7 +63,7 @@ def masked_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         kind = treatment(field)
         if kind == "free_text":
             changed.append(_masked_column(rows[field.name]))
-        elif kind != "keep":
+        elif masks(field):
             changed.append(_treated(pl.col(field.name), field).alias(field.name))
     return rows.with_columns(changed) if changed else rows
 
@@ -80,16 +81,17 @@ def _masked_column(texts: pl.Series) -> pl.Series:
 
 
 def _treated(column: pl.Expr, field: Field) -> pl.Expr:
+    """Return the column after its own treatment, and that of everything in it: what is restricted is so at any depth."""
     kind = treatment(field)
     if kind == "null":
-        return pl.lit(None)
+        return pl.when(pl.lit(value=False)).then(column)
     if kind == "replace":
         return pl.when(column.is_not_null()).then(pl.lit(PLACEHOLDER))
-    return over_texts(column, field, _treated_text)
-
-
-def _treated_text(column: pl.Expr, field: Field) -> pl.Expr:
-    kind = treatment(field)
-    if kind == "replace":
-        return pl.when(column.is_not_null()).then(pl.lit(PLACEHOLDER))
-    return masked_text(column) if kind == "free_text" else column
+    if kind == "free_text":
+        return masked_text(column)
+    if field.logical_type == "object":
+        made = pl.struct(_treated(column.struct.field(f.name), f).alias(f.name) for f in field.fields)
+        return pl.when(column.is_null()).then(None).otherwise(made)
+    if field.logical_type == "array" and field.items is not None:
+        return column.list.eval(_treated(pl.element(), field.items))
+    return column

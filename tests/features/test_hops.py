@@ -32,6 +32,7 @@ from features.workspace import Workspace
 from lineage.digest import table_digest
 from streams.connectors import delta
 from tests.features.made import DEFINITIONS, PAGES, Clock, at, flights, land, measured, pages, rows, workspace
+from tests.lineage.test_events import needs_vectors, validate_whole
 
 ROUTE = {"tailnum": "N1ZZ", "carrier": "YY", "origin": "BBB", "route": "BBB-CCC"}
 
@@ -245,6 +246,16 @@ def _reached(made_from: dict[str, set[str]], start: str) -> set[str]:
                 seen.add(name)
                 waiting.append(name)
     return seen
+
+
+@needs_vectors
+def test_every_event_of_this_room_obeys_the_openlineage_schemas(built: tuple[Workspace, Plan]) -> None:
+    place, plan = built
+    build_training_set(place, plan, "flight_delay")
+    events = [entry.event for entry in place.emitter.ledger.events()]
+    assert {e["job"]["name"].split(".")[1] for e in events} == {"apply", "aggregate", "materialize", "training_set"}
+    for event in events:
+        validate_whole(event)
 
 
 def test_columns_are_traced_by_the_definition(built: tuple[Workspace, Plan]) -> None:

@@ -42,6 +42,7 @@ def fit(rows: pl.DataFrame, features: Sequence[str], label: str) -> Score:
     """Train on the first rows by time and judge on the last. Raises NotFound where there are too few rows, or one answer only."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  scikit-learn takes seconds to load
     from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  scikit-learn's own way to limit its threads
 
     train, test = split_by_time(rows)
     numeric = [name for name in features if rows[name].dtype.is_numeric()]
@@ -52,8 +53,10 @@ def fit(rows: pl.DataFrame, features: Sequence[str], label: str) -> Score:
             )
     x_train, x_test = (part.select(pl.col(numeric).cast(pl.Float64)).to_numpy() for part in (train, test))
     y_train, y_test = (part[label].cast(pl.Int8).to_numpy() for part in (train, test))
-    model = HistGradientBoostingClassifier(random_state=0).fit(x_train, y_train)
-    chance = model.predict_proba(x_test)[:, 1]
+    # One thread: OpenMP's threads wait by spinning, and on a busy machine two of them took ten times as long as one.
+    with threadpool_limits(limits=1):
+        model = HistGradientBoostingClassifier(random_state=0).fit(x_train, y_train)
+        chance = model.predict_proba(x_test)[:, 1]
     common = int(y_train.mean() >= 0.5)
     return Score(
         train_rows=train.height,

@@ -42,7 +42,7 @@ def fit(rows: pl.DataFrame, features: Sequence[str], label: str) -> Score:
     """Train on the first rows by time and judge on the last. Raises NotFound where there are too few rows, or one answer only."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  scikit-learn takes seconds to load
     from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415  scikit-learn's own way to limit its threads
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     train, test = split_by_time(rows)
     numeric = [name for name in features if rows[name].dtype.is_numeric()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,13 +86,22 @@ def create_if_absent(
         raise _translated(error, uri) from error
 
 
-def append(uri: str, rows: pa.Table, *, metadata: Mapping[str, str], transactions: Mapping[str, int] | None = None) -> Commit:
+def append(
+    uri: str,
+    rows: pa.Table,
+    *,
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int] | None = None,
+    after: int | None = None,
+) -> Commit:
     """Append rows and progress in one commit, and do not try again by itself.
 
+    `after` is the table version that the caller judged by: the commit is the next one, or fails.
+
     `transactions` are Delta `txn` actions, application id to version. Raises CommitConflict when another writer took the
-    version: read `transaction_version` again before a second try. DiskFull when there is no room; nothing is committed then.
+    version: read `progress` again before a second try. DiskFull when there is no room; nothing is committed then.
     """
-    return _write(uri, rows, "append", metadata, transactions or {})
+    return _write(uri, rows, "append", metadata, transactions or {}, after)
 
 
 def overwrite(uri: str, rows: pa.Table, *, metadata: Mapping[str, str]) -> Commit:
@@ -120,6 +129,13 @@ def transaction_version(uri: str, application: str) -> int | None:
     """Return the last version that the application committed by a `txn` action, or None."""
     found = opened(uri).transaction_version(application)
     return None if found is None else int(found)
+
+
+def progress(uri: str, applications: Iterable[str]) -> tuple[int, dict[str, int]]:
+    """Return the newest table version, and the last version of each application's `txn` actions in it; absent without one."""
+    table = opened(uri)
+    found = {application: table.transaction_version(application) for application in applications}
+    return int(table.version()), {application: int(last) for application, last in found.items() if last is not None}
 
 
 def history(uri: str, newest: int | None = None) -> list[PastCommit]:
@@ -156,8 +172,15 @@ def opened(uri: str, table_version: int | None = None) -> DeltaTable:
         raise NotFound(f"{uri} has no version {table_version}", remedy="headwater status shows the versions") from error
 
 
-def _write(uri: str, rows: pa.Table, mode: str, metadata: Mapping[str, str], transactions: Mapping[str, int]) -> Commit:
-    table = opened(uri)
+def _write(
+    uri: str,
+    rows: pa.Table,
+    mode: str,
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int],
+    after: int | None = None,
+) -> Commit:
+    table = opened(uri, after)
     try:
         write_deltalake(
             table,

@@ -193,26 +193,31 @@ def present_offsets(client: Mapping[str, Any], topic: str) -> dict[int, PresentO
     return found
 
 
-def tail_header(client: Mapping[str, Any], topic: str, header: str) -> dict[int, bytes | None]:
-    """Return, by partition, the header of the last record that has it; None for a partition without such a record.
+def tail_header(
+    client: Mapping[str, Any], topic: str, header: str, wanted: Callable[[bytes], bool] = bool
+) -> dict[int, bytes | None]:
+    """Return, by partition, the header of the last record that has it as wanted; None for a partition without such a record.
 
     Looks back in growing steps, because the end of a log can hold transaction markers or foreign records.
     """
     ends = end_offsets(client, [topic])
     return {
-        partition: _last_header(client, topic, partition, header, start, end)
+        partition: _last_header(client, topic, partition, header, start, end, wanted)
         for (_, partition), (start, end) in sorted(ends.items())
     }
 
 
-def _last_header(client: Mapping[str, Any], topic: str, partition: int, header: str, start: int, end: int) -> bytes | None:
+def _last_header(
+    client: Mapping[str, Any], topic: str, partition: int, header: str, start: int, end: int, wanted: Callable[[bytes], bool]
+) -> bytes | None:
     step, upper = 16, end
     while upper > start:
         lower = max(start, upper - step)
         found = None
         for messages in read_range(client, topic, partition, lower, upper):
             for message in messages:
-                found = header_value(message, header) or found
+                value = header_value(message, header)
+                found = value if value is not None and wanted(value) else found
         if found is not None:
             return found
         step, upper = step * 16, lower

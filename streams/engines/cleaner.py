@@ -16,6 +16,7 @@ where events were told. What lies between is run again: told if it was sent and 
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -145,7 +146,8 @@ class Cleaner:
         return progress
 
     def _recovered(self, contract: Contract, progress: Progress, partitions: Sequence[int]) -> dict[int, int]:
-        tails = tail_header(self.setup.client, contract.clean_topic, SRC_HEADER)
+        ours = re.compile(rb"%b:[0-9]{1,9}:[0-9]{1,18}" % re.escape(contract.raw_topic.encode()))
+        tails = tail_header(self.setup.client, contract.clean_topic, SRC_HEADER, lambda src: ours.fullmatch(src) is not None)
         starts = end_offsets(self.setup.client, [contract.raw_topic])
         told = self._told(contract)
         return {

@@ -25,7 +25,7 @@ from faust.types import TP
 from contracts.errors import BrokerAway, SettingsInvalid
 from lineage.facts import RunRef
 from streams.batches import record_batch
-from streams.connectors.kafka import Slot, end_offsets, ensure_topics, read_range
+from streams.connectors.kafka import RAW_CONFIG, Slot, end_offsets, ensure_topics, read_range
 from streams.engines.cleaner import Cleaner
 from streams.engines.direct import IDLE_SECONDS, Stop
 from streams.setup import Setup
@@ -150,7 +150,7 @@ def clean(
 ) -> list[RunRef]:
     """Clean the contracts' raw topics in a Faust worker until told to stop, or with `drain` up to where they end now."""
     raw = [contract.raw_topic for contract in setup.contracts]
-    ensure_topics(setup.client, wanted_topics(setup.contracts))
+    ensure_topics(setup.client, wanted_topics(setup.contracts), RAW_CONFIG)
     goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, raw).items()} if drain else None
     return asyncio.run(_worked(setup, stop, goal, data_folder, group))
 

@@ -1,7 +1,8 @@
 """The land hop's commit and recovery, for one table: silver or quarantine of one contract.
 
 1. rows and progress in one Delta commit: the point of no return. Before it, progress is compared with the table's, again
-   after each lost race: what another writer committed is not written twice. A crash before leaves nothing
+   after each lost race: what another writer committed is trimmed from the buffer, the rest is kept. The commit is made for
+   the very version that was compared, so nobody can come between. A crash before leaves nothing
 2. lineage event, carrying the table version. A crash before leaves a commit without its event: the restart derives it,
    equal, from the commit's metadata
 3. broker offsets, as a hint (the engine's)
@@ -28,7 +29,7 @@ from lineage.facts import ContractRef, Dataset, HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
 from streams.connectors import delta
 from streams.connectors.kafka import Slot
-from streams.held import held_coordinates
+from streams.held import fresh_rows, held_coordinates
 from streams.land import Held
 from streams.setup import Setup
 from streams.topology import clean_dataset, contract_ref, dead_letter_dataset, land_job, quarantine_dataset, silver_dataset
@@ -86,7 +87,7 @@ class TableWriter:
     def reload(self) -> None:
         """Drop what is buffered and learn from the table what it holds."""
         self.buffer = Buffer()
-        self.held = held_coordinates(delta.batches(self.uri, columns=["_topic", "_partition", "_offset"]))
+        self.held = self._held_at(None)
 
     def next_offset(self, slot: Slot) -> int:
         """Return where to go on with an input partition, as the table says."""
@@ -102,23 +103,20 @@ class TableWriter:
         )
 
     def commit(self) -> dict[Slot, int]:
-        """Commit the buffer; return how far the broker may be told. An overtaken buffer is dropped: `reload` was called.
+        """Commit the buffer, but for what another writer has committed meanwhile; return how far the broker may be told.
 
         Raises DiskFull with nothing committed: the same call can be made again when there is room.
         """
-        if not self.buffer.rows:
-            return self._passed()
-        known_at = self.setup.now()
-        rows = self._with_knowledge_time(known_at)
-        facts = self._facts(rows, known_at)
         for _ in range(RACES_MAX):
-            if self._overtaken():
-                self.reload()
-                return {}
+            seen = self._trimmed() if self.buffer.rows else 0
+            if not self.buffer.rows:
+                return self._passed()
+            known_at = self.setup.now()
+            rows = self._with_knowledge_time(known_at)
+            facts = self._facts(rows, known_at)
+            metadata = _metadata(facts, contract_ref(self.contract))
             try:
-                made = delta.append(
-                    self.uri, rows, metadata=_metadata(facts, contract_ref(self.contract)), transactions=self._transactions()
-                )
+                made = delta.append(self.uri, rows, metadata=metadata, transactions=self._transactions(), after=seen)
             except CommitConflict:
                 continue
             self.setup.step(f"{self.layer} commit")
@@ -139,8 +137,30 @@ class TableWriter:
         self._compact_if_due(table_version)
         return hints
 
-    def _overtaken(self) -> bool:
-        return any(self.next_offset(slot) > first for slot, (first, _) in self.buffer.spans.items())
+    def _trimmed(self) -> int:
+        """Drop from the buffer what the table has by now; return the table version that this was judged by."""
+        spans = self.buffer.spans
+        seen, lasts = delta.progress(self.uri, map(_application, spans))
+        overtaken = {
+            slot: lasts[_application(slot)] for slot, (first, _) in spans.items() if lasts.get(_application(slot), -1) >= first
+        }
+        if not overtaken:
+            return seen
+        held, kept = self._held_at(seen), []
+        for rows in self.buffer.rows:
+            fresh, held = fresh_rows(rows, held)
+            self.buffer.repeated += rows.num_rows - fresh.num_rows
+            kept += [fresh] if fresh.num_rows else []
+        self.held, self.buffer.rows = held, kept
+        for slot, last in overtaken.items():
+            first, end = spans.pop(slot)
+            if last < end:
+                spans[slot] = (max(first, last + 1), end)
+        return seen
+
+    def _held_at(self, table_version: int | None) -> Held:
+        columns = ["_topic", "_partition", "_offset"]
+        return held_coordinates(delta.batches(self.uri, columns=columns, table_version=table_version))
 
     def _transactions(self) -> dict[str, int]:
         return {_application(slot): last for slot, (_, last) in self.buffer.spans.items()}

@@ -83,13 +83,13 @@ python=$(find_python)
 check_java
 lock
 
-# The environment holds absolute paths and one Python, so a moved checkout or another Python makes it anew.
-wanted="$(cat uv.lock pyproject.toml infra/kafka/pom.xml | cksum) $UV_RELEASE $python $(pwd)"
+# The environment holds absolute paths, so a moved checkout makes it anew.
+wanted="$(cat uv.lock pyproject.toml infra/kafka/pom.xml | cksum) $UV_RELEASE $(pwd)"
 if [ -f "$STAMP" ] && [ ! -e "$SYNCING" ] && "$VENV/bin/python" -c '' 2>/dev/null; then
     stamped=$(cat "$STAMP")
     # What tests need holds what a run needs.
     if [ "$stamped" = "dev $wanted" ] || [ "$stamped" = "$kind $wanted" ]; then exit 0; fi
-    case $stamped in *" $python $(pwd)") ;; *) rm -rf "$VENV" ;; esac
+    case $stamped in *" $(pwd)") ;; *) rm -rf "$VENV" ;; esac
 fi
 install_uv
 sync_environment

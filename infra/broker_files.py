@@ -46,6 +46,9 @@ PROPERTIES = {
     "default.replication.factor": "1",
     "min.insync.replicas": "1",
     # A small heap and two cores.
+    # A node that was killed may register again when its old session ends.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "4",

@@ -6,6 +6,7 @@ Each command exits 0 when true, 1 when the answer is no or the world is broken, 
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 from pathlib import Path
 
@@ -81,9 +82,24 @@ class Commands(click.Group):
         except HeadwaterError as error:
             click.echo(f"headwater: {error}", err=True)
             ctx.exit(2 if isinstance(error, SettingsInvalid) else 1)
+        except OSError as error:
+            told = _told(error)
+            if not told:
+                raise
+            click.echo(f"headwater: {told}", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("headwater: interrupted", err=True)
             ctx.exit(130)
+
+
+def _told(error: OSError) -> str:
+    """Return what a person can do about the operating system's refusal; empty if it is none of theirs to mend."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'the disk'}: no room left\n  try: make room, then the same command again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+        return f"{error.filename}: {error.strerror}\n  try: --home with a folder that you may write to"
+    return ""
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, StackBroken
 from infra.process_table import alive, command_of, instance, start_time
 from infra.settings import Settings
 
@@ -37,7 +37,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a process that we started; one JSON file under `<home>/run`."""
+    """What is known of a process that we started: `<home>/run/<name>-<pid>.json`. Several may have one name."""
 
     name: str
     pid: int
@@ -96,7 +96,7 @@ class Child:
             code = self.wait(seconds)
             if code is not None:
                 return code
-        raise NotFound(f"process {self.pid} ({self.record.name}) does not end", remedy="look for a hung disk or mount")
+        raise StackBroken(f"process {self.pid} ({self.record.name}) does not end", remedy="look for a hung disk or mount")
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of its log."""
@@ -146,7 +146,7 @@ def spawn(
 def write_record(settings: Settings, record: Record) -> Path:
     """Keep the record under `<home>/run`, whole or not at all."""
     settings.run.mkdir(parents=True, exist_ok=True)
-    path = settings.run / f"{record.name}.json"
+    path = settings.run / f"{record.name}-{record.pid}.json"
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.write_text(json.dumps(asdict(record), indent=1) + "\n", "utf-8")
     draft.replace(path)

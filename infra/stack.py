@@ -32,7 +32,7 @@ from infra.broker_files import (
 from infra.jars import fetched_jars, java, locked
 from infra.probe import Answer, metadata
 from infra.process_table import alive, command_of, instance, port_free, port_holder, running_with
-from infra.processes import Child, Record, adopt, end, end_abandoned, ended_in_order, read_record, spawn, tail, wait_for_end
+from infra.processes import Child, Record, adopt, end, end_abandoned, ended_in_order, records, spawn, tail, wait_for_end
 from infra.settings import Settings
 
 BROKER = "broker"
@@ -93,7 +93,7 @@ def stop(settings: Settings) -> Record | None:
         if running is not None:
             _must_not_be_anothers(running)
             end(running, STOP_SECONDS_MAX)
-        _record_path(settings).unlink(missing_ok=True)
+            end_abandoned(settings)  # takes the record away
         return running
 
 
@@ -172,9 +172,9 @@ def _not_up(settings: Settings, what: str) -> StackBroken:
 
 def _running(settings: Settings) -> Record | None:
     """Return the record of this home's broker if it runs. One whose record was never written is found by its command line."""
-    record = read_record(_record_path(settings))
-    if record is not None and record.running and MAIN_CLASS in command_of(record.pid):
-        return record
+    for record in records(settings):
+        if record.name == BROKER and MAIN_CLASS in command_of(record.pid):
+            return record
     for pid in running_with(str(properties_file(settings))):
         if MAIN_CLASS in command_of(pid):
             return adopt(settings, pid, name=BROKER, port=configured_port(settings))
@@ -233,7 +233,3 @@ def _locked(settings: Settings) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     with locked(settings.run / ".lock"):
         yield
-
-
-def _record_path(settings: Settings) -> Path:
-    return settings.run / f"{BROKER}.json"

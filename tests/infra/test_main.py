@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -111,6 +113,8 @@ def test_a_bad_setting_exits_2_and_names_itself(tmp_path: Path) -> None:
         (StackBroken("no java", remedy="install it"), 1, "try: install it"),
         (BrokerAway("no answer"), 1, "no answer"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device", "/full/disk"), 1, "/full/disk: no room left"),
+        (PermissionError(errno.EACCES, "Permission denied", "/theirs"), 1, "--home"),
     ],
 )
 def test_our_own_errors_are_told_without_a_traceback(
@@ -125,6 +129,15 @@ def test_our_own_errors_are_told_without_a_traceback(
     assert done.exit_code == code
     assert told in done.stderr
     assert done.stdout == ""
+
+
+def test_an_error_of_our_own_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def fails() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(entry.Commands, "get_command", lambda *_: fails)
+    assert isinstance(CliRunner().invoke(entry.main, ["up"]).exception, OSError)
 
 
 def test_status_of_nothing_exits_1_and_says_what_to_do(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from infra import process_table, processes
 from infra.process_table import alive, instance, port_free, port_holder, start_time
-from infra.processes import Record, read_record, records, spawn, tail, write_record
+from infra.processes import Record, records, spawn, tail, write_record
 from infra.settings import PROJECT_FOLDER, Settings
 from tests.waiting import until
 
@@ -41,8 +41,7 @@ def parent_that_spawns(tmp_settings: Settings) -> Iterator[Callable[..., tuple[s
         started.append(parent)
         assert parent.stdout is not None
         assert parent.stdout.readline() == "spawned\n"
-        record = read_record(tmp_settings.run / "job.json")
-        assert record is not None
+        (record,) = records(tmp_settings)
         return parent, record
 
     yield start
@@ -67,6 +66,11 @@ def test_a_stopped_child_leaves_neither_process_nor_record(tmp_settings: Setting
         assert [record.pid for record in records(tmp_settings)] == [child.pid]
     assert start_time(child.pid) is None
     assert list(tmp_settings.run.glob("*.json")) == []
+
+
+def test_two_children_of_one_name_are_two(tmp_settings: Settings) -> None:
+    with spawn(FOREVER, name="job", settings=tmp_settings) as one, spawn(FOREVER, name="job", settings=tmp_settings) as other:
+        assert {record.pid for record in records(tmp_settings)} == {one.pid, other.pid}
 
 
 def test_a_child_that_does_not_hear_is_ended_by_force(tmp_settings: Settings) -> None:
@@ -114,7 +118,7 @@ def test_a_recycled_pid_is_never_ended(tmp_settings: Settings) -> None:
         assert not processes.end(record)
         assert processes.end_abandoned(tmp_settings) == []
         assert innocent.poll() is None
-        assert not (tmp_settings.run / "job.json").exists()
+        assert list(tmp_settings.run.iterdir()) == []
     finally:
         innocent.kill()
         innocent.wait()

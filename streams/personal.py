@@ -47,6 +47,8 @@ RECOGNISERS = (
     ),
 )
 NUMERIC = "|".join(r.pattern for r in RECOGNISERS[1:])
+POSSIBLE = r"[0-9][0-9 ().:/+\-]{5}|:"
+"""What every match of `NUMERIC` holds: sought ten times as fast, so that `NUMERIC` runs on few texts."""
 
 
 def masked_text(column: pl.Expr) -> pl.Expr:
@@ -69,15 +71,15 @@ def masked_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 
 
 def _masked_column(texts: pl.Series) -> pl.Series:
-    """Mask one text column: look once for anything like a number or an @, and replace only in the rows that have it."""
+    """Mask one text column: look for an @ and for anything like a number, and replace only in the rows that have it."""
     email = RECOGNISERS[0]
     texts = texts.str.replace_all(email.pattern, email.placeholder)
-    suspects = texts.str.contains(NUMERIC).fill_null(value=False)
-    count = suspects.sum()
-    if not count:
+    possible = texts.str.contains(POSSIBLE).fill_null(value=False).arg_true()
+    suspects = possible.filter(texts.gather(possible).str.contains(NUMERIC))
+    if not len(suspects):
         return texts
-    replaced = pl.DataFrame({"text": texts.filter(suspects)}).select(masked_text(pl.col("text"))).to_series()
-    return texts.scatter(suspects.arg_true(), replaced)
+    replaced = pl.DataFrame({"text": texts.gather(suspects)}).select(masked_text(pl.col("text"))).to_series()
+    return texts.scatter(suspects, replaced)
 
 
 def _treated(column: pl.Expr, field: Field) -> pl.Expr:

@@ -30,6 +30,8 @@ def is_regular(column: pl.Series) -> bool:
     if data is None:
         return True
     octets = np.frombuffer(data, np.uint8)
+    if not len(octets) or (octets.min() >= SPACE and octets.max() < DELETE):
+        return True
     unusual = (octets < SPACE) & (octets != NEWLINE) & (octets != TAB) | (octets >= DELETE)
     return not bool(unusual.any())
 

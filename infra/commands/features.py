@@ -32,6 +32,8 @@ Examples:
   headwater features get flight_delay tailnum=N14228 carrier=UA origin=EWR route=EWR-IAH --explain --json
 """
 EXCERPT_CHARACTERS = 160
+RANGES_SHOWN = 8
+"""An explanation shows so many stretches of offsets a partition; JSON has all."""
 
 
 def workspace(settings: Settings) -> Workspace:
@@ -220,7 +222,10 @@ def explained_lines(explanations: Sequence[Explanation]) -> Iterator[str]:
         yield f"{e.view}: {e.found:,} rows of {e.silver}, silver version {e.silver_version}{agree}"
         for topic, partition in dict.fromkeys((r.topic, r.partition) for r in e.offsets):
             ranges = [r for r in e.offsets if (r.topic, r.partition) == (topic, partition)]
-            yield f"  {topic} partition {partition}: {', '.join(_range(r.first_offset, r.last_offset) for r in ranges)}"
+            shown = ", ".join(_range(r.first_offset, r.last_offset) for r in ranges[:RANGES_SHOWN])
+            more = len(ranges) - RANGES_SHOWN
+            rest = f", and {more} more stretches, to {ranges[-1].last_offset} (--json has all)" if more > 0 else ""
+            yield f"  {topic} partition {partition}: {shown}{rest}"
 
 
 def _range(first: int, last: int) -> str:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from contracts.errors import BrokerAway, StackBroken
 from infra import main as entry
 from infra.output import result, rows_text, say
-from infra.settings import PROJECT_FOLDER
+from infra.settings import PROJECT_FOLDER, Settings
 
 HEAVY = {
     "aiokafka", "confluent_kafka", "deltalake", "duckdb", "faust", "feast", "great_expectations", "jsonschema", "numpy",
@@ -160,15 +160,24 @@ def test_status_reports_tables_of_a_home_whose_broker_is_down(tmp_path: Path) ->
     assert [(row["table"], row["rows"]) for row in tables] == [("silver/made/up", 3)]
 
 
-def test_a_broker_that_is_not_ours_is_neither_started_nor_stopped(tmp_path: Path) -> None:
+def test_a_broker_that_is_not_ours_is_neither_started_nor_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = {"HEADWATER_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
     for command in ("up", "down"):
         done = headwater(command, home=tmp_path, **foreign)
         assert done.returncode == 1
         assert "not ours" in done.stderr
-    done = headwater("status", home=tmp_path, **foreign)
-    assert done.returncode == 1
-    assert "no broker answers at 127.0.0.1:9" in done.stdout
+    status = importlib.import_module("infra.commands.status")
+    monkeypatch.setattr(status, "ANSWER_SECONDS", 0.2)
+    shown = CliRunner().invoke(entry.main, ["--home", str(tmp_path), "status"], env=foreign)
+    assert shown.exit_code == 1
+    assert "no broker answers at 127.0.0.1:9" in shown.stdout
+
+
+@pytest.mark.servers
+def test_a_broker_that_is_not_ours_is_seen_to_answer(broker_settings: Settings, tmp_path: Path) -> None:
+    done = headwater("status", "--json", home=tmp_path, HEADWATER_KAFKA_BOOTSTRAP_SERVERS=broker_settings.bootstrap_servers)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["embedded"] is False
 
 
 def test_what_is_said_on_the_way_does_not_mix_into_the_result(capsys: pytest.CaptureFixture[str]) -> None:

@@ -246,6 +246,7 @@ def go(writer: subprocess.Popen[str]) -> None:
     writer.stdin.flush()
 
 
+@pytest.mark.slow
 def test_processes_that_append_the_same_events_at_once_leave_each_once_and_one_told_new(tmp_path: Path) -> None:
     writers = [start_writer(tmp_path, seed, 200) for seed in range(4)]
     for writer in writers:
@@ -269,6 +270,7 @@ def test_threads_and_forked_children_exclude_each_other(tmp_path: Path) -> None:
     assert sorted(numbers(ledger)) == list(range(40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_writer_killed_in_the_midst_loses_nothing_it_was_told_is_there(tmp_path: Path, seed: int) -> None:
     told: set[int] = set()

@@ -77,7 +77,7 @@ def emitter(settings: Settings) -> Emitter:
     from lineage.connectors.ledger_file import FileLedger  # noqa: PLC0415
     from lineage.emit import Emitter  # noqa: PLC0415
 
-    return Emitter(FileLedger(settings.ledger))
+    return Emitter(FileLedger(settings.ledger), settings.project)
 
 
 def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "direct", step: Step | None = None) -> Setup:

@@ -85,7 +85,7 @@ def decoded_values(values: pa.Array, positions: np.ndarray, contract: Contract) 
 
 def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list[Reject]]:
     """Return the values that one line of Arrow's reader can hold, as (position, text); and those that are no JSON object."""
-    texts = pl.DataFrame({"position": positions, "text": _texts(values)})
+    texts = pl.DataFrame({"position": positions, "text": utf8_texts(values)})
     rejects = []
     if texts["text"].null_count():
         rejects = [Reject(int(at), Reason.UNDECODABLE, rule="utf-8") for at in texts.filter(pl.col("text").is_null())["position"]]
@@ -106,7 +106,7 @@ def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list
     return pl.concat([usual, lines]).sort("position"), rejects
 
 
-def _texts(values: pa.Array) -> pl.Series:
+def utf8_texts(values: pa.Array) -> pl.Series:
     """Return the values as text, null in place of one that is not UTF-8."""
     try:
         return pl.Series("text", values.cast(pa.large_string()))
@@ -114,9 +114,9 @@ def _texts(values: pa.Array) -> pl.Series:
         return pl.Series("text", [_text(value) for value in values.to_pylist()], pl.String)
 
 
-def _text(value: bytes) -> str | None:
+def _text(value: bytes | None) -> str | None:
     try:
-        return value.decode()
+        return None if value is None else value.decode()
     except UnicodeDecodeError:
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,11 +20,14 @@ from contracts.contract import Contract
 from contracts.records import DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import clean_schema
 from streams.batches import ingested_at
-from streams.decode import decoded_values
+from streams.decode import decoded_values, utf8_texts
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
 
 HASH = r"^[0-9a-f]{64}$"
+
+TOLD = {"reason": pl.String, "field": pl.String, "rule": pl.String, "original_offset": pl.Int64, "contract_version": pl.String}
+"""What a dead letter tells of itself."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,7 @@ def process_dead_letters(records: pa.RecordBatch, state: Held, contract: Contrac
     fresh, held = _fresh(known, sources, state, contract)
     positions = known[fresh]
     columns = _coordinates(positions, sources, records, contract) | {
-        name: told[name].gather(positions).to_arrow()
-        for name in ("reason", "field", "rule", "original_offset", "contract_version")
+        name: told[name].gather(positions).to_arrow() for name in TOLD
     }
     letters = pa.table({name: columns[name] for name in DEAD_LETTER_SCHEMA.names}).cast(DEAD_LETTER_SCHEMA)
     strange = _foreign(_others(known, records), records, contract.dead_letter_topic, contract)
@@ -86,12 +89,12 @@ def process_dead_letters(records: pa.RecordBatch, state: Held, contract: Contrac
 
 
 def _sources(records: pa.RecordBatch, contract: Contract) -> _Sources:
-    headers = pl.DataFrame({"src": pl.from_arrow(records["src"]), "contract": pl.from_arrow(records["contract"])})
+    headers = pl.DataFrame({name: utf8_texts(records[name]) for name in ("src", "contract")})
     prefix = contract.raw_topic + ":"
-    text = pl.col("src").cast(pl.String, strict=False)
+    text = pl.col("src")
     parts = text.str.slice(len(prefix)).str.split_exact(":", 1)
     ours = text.str.starts_with(prefix) & text.str.slice(len(prefix)).str.contains(r"^[0-9]{1,9}:[0-9]{1,18}$")
-    known = pl.col("contract").cast(pl.String, strict=False).str.contains(HASH)
+    known = pl.col("contract").str.contains(HASH)
     read = headers.select(
         partition=parts.struct.field("field_0").cast(pl.Int32, strict=False).fill_null(-1),
         offset=parts.struct.field("field_1").cast(pl.Int64, strict=False).fill_null(-1),
@@ -117,21 +120,22 @@ def _others(positions: np.ndarray, records: pa.RecordBatch) -> np.ndarray:
 
 def _told(values: pa.Array) -> pl.DataFrame:
     """Return what dead letters say of themselves, all null for one that cannot be read."""
-    schema = {
-        "reason": pl.String,
-        "field": pl.String,
-        "rule": pl.String,
-        "original_offset": pl.Int64,
-        "contract_version": pl.String,
-    }
     rows = []
     for value in values.to_pylist():
         try:
             read = orjson.loads(value) if value is not None else {}
         except orjson.JSONDecodeError:
             read = {}
-        rows.append({name: read.get(name) for name in schema} if isinstance(read, dict) else dict.fromkeys(schema))
-    return pl.DataFrame(rows, schema=schema, strict=False)
+        rows.append({name: _of_kind(read, name, kind) for name, kind in TOLD.items()})
+    return pl.DataFrame(rows, schema=TOLD)
+
+
+def _of_kind(read: Any, name: str, kind: Any) -> Any:
+    """Return what a stranger's JSON says under a name if it is of the kind that we would have written, else null."""
+    item = read.get(name) if isinstance(read, dict) else None
+    if kind is pl.Int64:
+        return item if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 2**63 else None
+    return item if isinstance(item, str) else None
 
 
 def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> dict[str, pa.Array]:

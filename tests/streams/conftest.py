@@ -1,0 +1,8 @@
+"""How the properties of the streams room are tried: no deadline on a busy machine, and a failing case can be typed in again."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("streams", deadline=None, print_blob=True)
+settings.load_profile("streams")

@@ -35,6 +35,16 @@ class SourceBatch:
     def __len__(self) -> int:
         return len(self.values)
 
+    def part(self, start: int, stop: int) -> SourceBatch:
+        """Return the records from the place `start` to the one before `stop`, with their numbers."""
+        return SourceBatch(
+            self.first_sequence + start,
+            self.datasets[start:stop],
+            self.keys[start:stop],
+            self.values[start:stop],
+            self.event_times_us[start:stop],
+        )
+
 
 @dataclass(frozen=True)
 class Source:

@@ -133,7 +133,8 @@ def as_text(production: Production) -> str:
     if production.told_later:
         lines.append(f"{production.told_later:,} records of a run that was cut short are in the lineage now")
     records = sum(produced.records for produced in production.datasets)
-    lines.append(f"{records:,} records in {production.seconds:.1f} s, {_per_second(production):,.0f} a second")
+    rate = f", {_per_second(production):,.0f} a second" if records else ": all of it was there already"
+    lines.append(f"{records:,} records in {production.seconds:.1f} s{rate}")
     return "\n".join(lines)
 
 

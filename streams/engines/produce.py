@@ -14,31 +14,27 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.contract import Contract
-from contracts.errors import BrokerAway, HeadwaterError
+from contracts.errors import BrokerAway
 from contracts.records import SOURCE_HEADER
-from lineage.facts import HopFacts, OffsetRange, RunRef
-from lineage.names import commit_id
 from streams.connectors.kafka import (
     RAW_CONFIG,
     Sender,
     end_offsets,
     ensure_topics,
-    header_value,
-    read_range,
     tail_header,
 )
+from streams.engines.produce_log import ProduceLog
 from streams.partitions import placed
 from streams.setup import Setup
 from streams.sources import Progress, Source, SourceBatch, Tail, parsed_tail, progress, source_header
-from streams.topology import contract_ref, raw_dataset
 
 RAW_RETENTION_DAYS = 7
 """Personal data is in clear in a raw topic (law L6), so it does not stay longer than cleaning may need."""
@@ -47,7 +43,7 @@ TOPIC_CONFIG = {**RAW_CONFIG, "retention.ms": str(RAW_RETENTION_DAYS * 86_400_00
 COMMIT_SECONDS = 60.0
 TOPIC_SECONDS = 30.0
 TOPIC_ASK_SECONDS = 0.05
-LAST_FLUSH_SECONDS = 10.0
+PIECE_SECONDS = 0.25
 LONG_WAIT_SECONDS = 1.0
 """Before a longer wait for the next event, what is queued is sent and acknowledged."""
 
@@ -88,14 +84,7 @@ class Production:
     seconds: float
 
 
-def produce_job(contract: Contract) -> str:
-    """Return the name of the produce job."""
-    return f"{contract.dataset}.produce"
-
-
-def produce(
-    source: Source, setup: Setup, *, pace: Pace | None = None, report: Report = lambda _sent, _skipped: None
-) -> Production:
+def produce(source: Source, setup: Setup, *, pace: Pace | None = None, report: Report = no_report) -> Production:
     """Send what the raw topics do not hold yet, creating them if absent; `report` hears (sent, skipped) after each batch.
 
     `setup.contracts` must hold the source's datasets. Raises BrokerAway, or what the source raises; in both cases, and on
@@ -107,22 +96,33 @@ def produce(
     counts = _ready_topics(setup, contracts)
     tails = _tails(source, setup, contracts)
     going_on = progress(source, tails)
-    log = _Log(source, setup, contracts, pace)
+    log = ProduceLog(source, setup, contracts, pace.seconds)
     log.start(tails)
     sending = _Sending(source, contracts, counts, going_on, [Produced(c.dataset, c.raw_topic) for c in contracts])
     with Sender(setup.client) as sender:
         try:
-            for batch in source.batches():
-                sending.send(batch, sender, pace)
+            for piece in (piece for batch in source.batches() for piece in _pieces(batch, pace)):
+                sending.send(piece, sender, pace)
                 report(sum(p.records for p in sending.produced), sum(p.skipped for p in sending.produced))
                 if pace.seconds() - log.told_at >= COMMIT_SECONDS:
-                    log.tell(sender, sending.produced)
-            log.tell(sender, sending.produced)
+                    log.tell(sender, [produced.records for produced in sending.produced])
+            log.tell(sender, [produced.records for produced in sending.produced])
         except BaseException as error:
-            log.break_off(sender, sending.produced, error)
+            log.break_off(sender, error)
             raise
     log.finish()
     return Production(source.id, tuple(sending.produced), log.told_later, pace.seconds() - began)
+
+
+def _pieces(batch: SourceBatch, pace: Pace) -> Iterator[SourceBatch]:
+    """Cut a batch that takes its time into what is due within a moment, so that progress is seen and told on the way."""
+    if not (pace.speed and batch.event_times_us):
+        yield batch
+        return
+    moments = np.asarray(batch.event_times_us) // max(1, int(pace.speed * PIECE_SECONDS * 1_000_000))
+    cuts = [0, *(np.flatnonzero(np.diff(moments)) + 1).tolist(), len(batch)]
+    for start, stop in pairwise(cuts):
+        yield batch.part(start, stop)
 
 
 def _contracts(source: Source, setup: Setup) -> tuple[Contract, ...]:
@@ -236,126 +236,3 @@ class _Sending:
         self.produced[index] = replace(
             so_far, records=so_far.records + len(rows), skipped=so_far.skipped + skipped, bytes=so_far.bytes + size
         )
-
-
-@dataclass
-class _Log:
-    """What the ledger hears of a run: one job per dataset, a commit for each stretch of offsets written."""
-
-    source: Source
-    setup: Setup
-    contracts: tuple[Contract, ...]
-    pace: Pace
-    told_at: float = 0.0
-    told_later: int = 0
-    _runs: list[RunRef] = field(default_factory=list)
-    _ends: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Up to where each partition has been told of."""
-    _told: list[int] = field(default_factory=list)
-    """How many records of each dataset."""
-
-    def start(self, tails: Mapping[str, Sequence[Tail | None]]) -> None:
-        """Open the runs, close what dead ones left open, and tell what a killed run wrote and could not tell."""
-        setup = self.setup
-        self.told_at = self.pace.seconds()
-        found = end_offsets(setup.client, [contract.raw_topic for contract in self.contracts])
-        self._ends = {slot: end for slot, (_, end) in found.items()}
-        self._told = [0] * len(self.contracts)
-        for contract in self.contracts:
-            run = setup.run(produce_job(contract), "produce")
-            setup.emitter.close_abandoned(run.job, run.started_at, setup.alive)
-            inputs, outputs = self.source.inputs[contract.dataset], [raw_dataset(contract, setup.servers)]
-            setup.emitter.start(run, inputs, outputs, instance=setup.instance)
-            self._runs.append(run)
-            self._tell_later(contract, run, tails[contract.dataset], found)
-
-    def tell(self, sender: Sender, produced: Sequence[Produced], seconds: float | None = None) -> None:
-        """Wait for acknowledgements, and tell the ledger of what was written since the last time.
-
-        The offsets are where our records lie; another producer's may lie between them. The count is of ours alone.
-        """
-        sender.flush(seconds)
-        self.setup.step("records")
-        now = self.pace.seconds()
-        found = end_offsets(self.setup.client, [contract.raw_topic for contract in self.contracts])
-        for index, (contract, run) in enumerate(zip(self.contracts, self._runs, strict=True)):
-            fresh = produced[index].records - self._told[index]
-            ranges = [
-                OffsetRange(topic, partition, self._ends[topic, partition], end - 1)
-                for (topic, partition), (_, end) in sorted(found.items())
-                if topic == contract.raw_topic and end > self._ends[topic, partition]
-            ]
-            if fresh and ranges:
-                self._commit(contract, run, ranges, fresh, now - self.told_at)
-            self._told[index] = produced[index].records
-        self._ends = {slot: end for slot, (_, end) in found.items()}
-        self.told_at = now
-        self.setup.step("lineage")
-
-    def finish(self) -> None:
-        """Tell that the runs are complete."""
-        for run in self._runs:
-            self.setup.emitter.finish(run, self.setup.now())
-
-    def break_off(self, sender: Sender, produced: Sequence[Produced], error: BaseException) -> None:
-        """Tell what can still be told of a run that ends early. The error that ended it is what the caller must see."""
-        with suppress(HeadwaterError):
-            self.tell(sender, produced, LAST_FLUSH_SECONDS)
-        with suppress(HeadwaterError):
-            for run in self._runs:
-                failed = type(error).__name__ if isinstance(error, Exception) else ""
-                self.setup.emitter.finish(run, self.setup.now(), failed=failed, aborted=not failed)
-
-    def _tell_later(
-        self,
-        contract: Contract,
-        run: RunRef,
-        tails: Sequence[Tail | None],
-        found: Mapping[tuple[str, int], tuple[int, int]],
-    ) -> None:
-        told = self._told_ends(run.job, contract.raw_topic)
-        ranges, records = [], 0
-        for partition, tail in enumerate(tails):
-            start, end = found[contract.raw_topic, partition]
-            if tail is None or tail.source != self.source.id or told.get(partition, 0) >= end:
-                continue
-            offsets = self._offsets_of_ours(contract.raw_topic, partition, max(start, told.get(partition, 0)), end)
-            if offsets:
-                ranges.append(OffsetRange(contract.raw_topic, partition, offsets[0], offsets[-1]))
-                records += len(offsets)
-        if ranges:
-            self._commit(contract, run, ranges, records, 0.0)
-            self.told_later += records
-
-    def _told_ends(self, job: str, topic: str) -> dict[int, int]:
-        ends: dict[int, int] = {}
-        for commit in self.setup.emitter.commits(job):
-            for span in commit.output_offsets:
-                if span.topic == topic:
-                    ends[span.partition] = max(ends.get(span.partition, 0), span.last_offset + 1)
-        return ends
-
-    def _offsets_of_ours(self, topic: str, partition: int, first: int, end: int) -> list[int]:
-        offsets = []
-        for messages in read_range(self.setup.client, topic, partition, first, end):
-            for message in messages:
-                tail = parsed_tail(header_value(message, SOURCE_HEADER))
-                if tail is not None and tail.source == self.source.id:
-                    offsets.append(int(message.offset()))
-        return offsets
-
-    def _commit(self, contract: Contract, run: RunRef, ranges: Sequence[OffsetRange], records: int, seconds: float) -> None:
-        output = raw_dataset(contract, self.setup.servers, tuple(ranges))
-        position = ",".join(f"{span.partition}:{span.first_offset}-{span.last_offset}" for span in ranges)
-        facts = HopFacts(
-            run=run,
-            commit_id=commit_id(run.job, output.name, position),
-            committed_at=self.setup.now(),
-            inputs=self.source.inputs[contract.dataset],
-            outputs=(replace(output, rows=records),),
-            records_in=records,
-            records_out=records,
-            contract=contract_ref(contract),
-            seconds=seconds,
-        )
-        self.setup.emitter.commit(facts)

@@ -32,7 +32,8 @@ from infra.wiring import emitter
 from lineage.facts import Dataset
 from streams.connectors import files
 from streams.connectors.files import files_source
-from streams.engines.produce import Pace, produce_job
+from streams.engines.produce import Pace
+from streams.engines.produce_log import produce_job
 from streams.json_records import array_items, record_key
 from streams.sources import Progress, Source, SourceBatch, Tail, parsed_tail, progress, source_header
 from tests.conftest import settings_in
@@ -424,6 +425,41 @@ def test_a_paced_run_waits_for_each_event_and_sends_in_order(
     commits = emitter(broker_settings).commits("paced.up.produce")
     assert sum(commit.records_out for commit in commits) == 300
     assert clock.now - 100.0 == pytest.approx(149.5)
+
+
+@servers
+def test_a_paced_run_that_is_interrupted_has_told_all_that_it_sent(
+    broker_settings: Settings, made_contract: Callable[[str], tuple[Contract, ...]]
+) -> None:
+    contracts = made_contract("stopped")
+    source = replace(made_source(0, 300), datasets=("stopped.up",), inputs={"stopped.up": ()})
+
+    class Interrupted(FakeClock):
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds)
+            if len(self.waits) == 70:
+                raise KeyboardInterrupt
+
+    clock = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run(broker_settings, source, contracts, pace=Pace(100.0, clock.seconds, clock.wait))
+    found = held(broker_settings, contracts)
+    assert sorted(chain.from_iterable(found.sequences())) == list(range(70))
+    assert told_offsets(broker_settings, contracts) == {slot: list(range(len(r))) for slot, r in found.records.items() if r}
+    assert sum(commit.records_out for commit in emitter(broker_settings).commits("stopped.up.produce")) == 70
+    assert run(broker_settings, source, contracts).told_later == 0
+
+
+@servers
+def test_a_slow_run_tells_the_ledger_on_the_way(
+    broker_settings: Settings, made_contract: Callable[[str], tuple[Contract, ...]]
+) -> None:
+    contracts = made_contract("slow")
+    source = replace(made_source(0, 300), datasets=("slow.up",), inputs={"slow.up": ()})
+    clock = FakeClock()
+    run(broker_settings, source, contracts, pace=Pace(1.0, clock.seconds, clock.wait))
+    commits = emitter(broker_settings).commits("slow.up.produce")
+    assert [commit.records_out for commit in commits] == [61, 60, 60, 60, 59]
 
 
 @servers

@@ -31,7 +31,7 @@ FINGERPRINT_DIGITS = 12
 def flights_source(first_day: date | None = None, last_day: date | None = None) -> Source:
     """Return the flights and the weather as one source of the four datasets, from the first day to the last, both included.
 
-    Days are UTC days of the event time. Reading and ordering the year takes about two seconds and 300 MB.
+    Days are UTC days of the event time. Reading and ordering the year takes about two seconds and 0.5 GB at its peak.
     Raises NotFound if the package is not installed.
     """
     return days_of(read_year(), first_day, last_day)

@@ -1,0 +1,24 @@
+"""The benchmarks by name: what each measures, and where it lives. A new one is a line here and a module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from infra.bench.frame import Report
+from infra.settings import Settings
+
+Bench = Callable[[Settings, int, int | None], Report]
+
+BENCHES: dict[str, tuple[str, str]] = {
+    "clean": ("infra.bench.clean", "the clean hop beside a bare loop and beside a plain Faust agent"),
+    "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
+    "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
+}
+"""Name -> module with `run(settings, rounds, count) -> Report`, and what it measures."""
+
+
+def bench(name: str) -> Bench:
+    """Load a benchmark."""
+    found: Bench = importlib.import_module(BENCHES[name][0]).run
+    return found

@@ -1,0 +1,142 @@
+"""`headwater bench year`: the year of flights through clean and land at once, as `headwater run` does it; and the memory.
+
+Two processes run side by side until every event is in silver. A part of the year, of some 100,000 events, goes first, to
+compare the memory at its peak: a job that holds on to what it has seen would show here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from infra.bench import place
+from infra.bench.frame import Ratio, Report, machine, ratio_of, spread
+from infra.settings import PROJECT_FOLDER, Settings
+
+FIRST_DAY = date(2013, 1, 1)
+PART_DAYS, YEAR_DAYS = 36, 366
+SECONDS_GOAL, MEMORY_GOAL = 60.0, 1.2
+DOMAIN = "flights"
+WATCH_SECONDS = 0.1
+LAND_SECONDS_MAX = 600.0
+
+
+def run(settings: Settings, rounds: int, count: int | None = None) -> Report:
+    """Measure; `count` is how many days the whole has, the year if not given, and a part of one tenth."""
+    days = count or YEAR_DAYS
+    ours = replace(settings, contracts=(PROJECT_FOLDER / "contracts",))
+    measured: dict[str, list[dict[str, Any]]] = {}
+    with place.scratch(ours) as there:
+        for name, length in (("part", max(1, round(days * PART_DAYS / YEAR_DAYS))), ("whole", days)):
+            events = _produced(there, length)
+            measured[name] = [_round(there, f"{name}-{number}", events) for number in range(rounds)]
+            place.emptied(there, _topics(there, "raw"))
+    return _report(measured)
+
+
+def _produced(settings: Settings, days: int) -> int:
+    """Fill the raw topics with so many days of flights; return how many events that is."""
+    from infra.commands.produce import send
+    from streams.connectors.flights import flights_source
+
+    source = flights_source(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
+    production = send(settings, source, report=lambda _sent, _skipped: None)
+    return sum(produced.records for produced in production.datasets)
+
+
+def _round(settings: Settings, name: str, events: int) -> dict[str, Any]:
+    """Carry the raw topics through both hops, from nothing; return seconds, and the peak of each process."""
+    place.emptied(settings, _topics(settings, "clean", "dlq"))
+    ours = replace(settings, home=settings.home / name)
+    began = time.perf_counter()
+    with (
+        place.side(ours, "clean_command", datasets=[DOMAIN]) as cleaning,
+        place.side(ours, "land_command", datasets=[DOMAIN]) as landing,
+    ):
+        clean = place.outcome("clean", cleaning)
+        clean_seconds = time.perf_counter() - began
+        _wait_until_landed(ours, landing)
+        seconds = time.perf_counter() - began
+        landing.terminate()
+        land = place.outcome("land", landing)
+    place.demand("events cleaned", clean["records"], events)
+    place.demand("events landed", land["records"], events)
+    return {
+        "events": events,
+        "seconds": seconds,
+        "clean_seconds": clean_seconds,
+        "clean_peak_bytes": clean["peak_bytes"],
+        "land_peak_bytes": land["peak_bytes"],
+    }
+
+
+def _wait_until_landed(settings: Settings, landing: Any) -> None:
+    """Wait until the tables cover every offset of the clean and dead-letter topics."""
+    from contracts.errors import TerminalError
+    from streams.connectors.kafka import Slot, end_offsets
+    from streams.engines.writer import landed_offset
+
+    contracts = place.contracts(settings, DOMAIN)
+    silver = {contract.clean_topic: contract for contract in contracts}
+    quarantine = {contract.dead_letter_topic: contract for contract in contracts}
+    ends = {Slot(*slot): end for slot, (_, end) in end_offsets(settings.client(), [*silver, *quarantine]).items() if end}
+
+    def landed(slot: Slot) -> int:
+        if slot.topic in silver:
+            return landed_offset(str(settings.tables), silver[slot.topic], "silver", slot)
+        return landed_offset(str(settings.tables), quarantine[slot.topic], "quarantine", slot)
+
+    deadline = time.monotonic() + LAND_SECONDS_MAX
+    while any(landed(slot) < end for slot, end in ends.items()):
+        if landing.poll() is not None or time.monotonic() > deadline:
+            raise TerminalError("land ended, or stands still, before all was landed", where=str(settings.tables))
+        time.sleep(WATCH_SECONDS)
+
+
+def _topics(settings: Settings, *kinds: str) -> list[str]:
+    return [f"{contract.dataset}.{kind}.v{contract.major}" for contract in place.contracts(settings, DOMAIN) for kind in kinds]
+
+
+def _report(measured: Mapping[str, list[dict[str, Any]]]) -> Report:
+    part, whole = measured["part"], measured["whole"]
+    seconds = [figures["seconds"] for figures in whole]
+    memory = {
+        f"{job}_memory": ratio_of(
+            f"peak memory of {job} after {whole[0]['events']:,} events / after {part[0]['events']:,}",
+            [figures[f"{job}_peak_bytes"] for figures in whole],
+            [figures[f"{job}_peak_bytes"] for figures in part],
+            MEMORY_GOAL,
+            at_most=True,
+        )
+        for job in ("clean", "land")
+    }
+    return Report(
+        "year",
+        {
+            "seconds": Ratio(
+                "seconds from the start of both processes until every event is in silver",
+                tuple(seconds),
+                SECONDS_GOAL,
+                at_most=True,
+            ),
+            **memory,
+        },
+        {
+            "events": whole[0]["events"],
+            "events_per_second": spread([figures["events"] / figures["seconds"] for figures in whole]),
+            "clean_seconds": spread([figures["clean_seconds"] for figures in whole]),
+            "peak_mib": {
+                f"{job} {name}": spread([figures[f"{job}_peak_bytes"] / 2**20 for figures in rounds])
+                for job in ("clean", "land")
+                for name, rounds in measured.items()
+            },
+        },
+        (
+            "Both processes start with empty topics and tables, and their start is counted.",
+            "All events are in the raw topics before the clock starts.",
+        ),
+        machine(),
+    )

@@ -7,7 +7,7 @@ that nothing would enforce is a fault, not a comment: whoever wrote it believes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def problems(text: str, file: str, odcs_schema: Mapping[str, Any]) -> tuple[Prob
         return tuple(Problem(file, fault.line, "", "yaml", fault.message) for fault in parsed.faults)
     if not isinstance(parsed.data, dict):
         return (Problem(file, 1, "", "yaml", "the file holds no mapping: expected an ODCS contract"),)
-    found = list(_no_json(parsed.data)) or list(_against_odcs(parsed.data, odcs_schema)) or list(_against_ours(parsed.data))
+    found = list(_no_json(parsed.data)) or _against_both(parsed.data, odcs_schema)
     made = [Problem(file, parsed.line(f.path), _field_name(parsed.data, f.path), f.rule, f.message) for f in found]
     return tuple(sorted(made, key=lambda p: (p.line, p.field, p.rule)))
 
@@ -134,6 +134,27 @@ def _no_json(data: Mapping[str, Any]) -> Iterator[_Found]:
         yield _Found((), "json", f"the contract cannot be written as JSON: {error}")
 
 
+def _against_both(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> list[_Found]:
+    """Find what ODCS says, and what we say of the properties that ODCS finds nothing in: ours can rely on their shape."""
+    odcs = list(_against_odcs(data, odcs_schema))
+    if not _has_shape(data):
+        return odcs
+    faulted = [fault.path for fault in odcs]
+    unsound = frozenset(path[:4] for path in faulted)
+    return [*odcs, *(fault for fault in _against_ours(data, unsound) if fault.path not in faulted)]
+
+
+def _has_shape(data: Mapping[str, Any]) -> bool:
+    """Say whether there are lists where lists belong, and mappings in them: else ODCS has named the fault."""
+    schema, custom = data.get("schema"), data.get("customProperties", [])
+    if not isinstance(schema, list) or not isinstance(custom, list):
+        return False
+    lists = [schema, custom, *(item.get("properties") or [] for item in schema if isinstance(item, dict))]
+    return all(isinstance(part, list) and all(isinstance(item, dict) for item in part) for part in lists) and all(
+        "property" in item and "value" in item for item in custom
+    )
+
+
 def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> Iterator[_Found]:
     if data.get("apiVersion") != "v3.1.0":
         yield _Found(("apiVersion",), "apiVersion", f"came {data.get('apiVersion')!r}, expected 'v3.1.0'")
@@ -143,7 +164,7 @@ def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> It
         yield _Found(tuple(deepest.absolute_path), str(deepest.validator), deepest.message[:300])
 
 
-def _against_ours(data: Mapping[str, Any]) -> Iterator[_Found]:
+def _against_ours(data: Mapping[str, Any], faulted: Collection[tuple[str | int, ...]]) -> Iterator[_Found]:
     yield from _heads(data)
     if len(data.get("schema", ())) != 1:
         yield _Found(
@@ -158,12 +179,12 @@ def _against_ours(data: Mapping[str, Any]) -> Iterator[_Found]:
     properties = schema.get("properties") or ()
     if not properties:
         yield _Found(("schema", 0), "properties", "there are none: expected at least a key and an event time")
-    yield from _fields(properties, ("schema", 0, "properties"), nested=False)
+    yield from _fields(properties, ("schema", 0, "properties"), nested=False, faulted=faulted)
     if schema.get("quality"):
         yield _Found(
             ("schema", 0, "quality"), "quality", "rules over the whole table are not enforced yet: expected rules of a property"
         )
-    yield from _custom(data, {item.get("name"): item for item in properties})
+    yield from _custom(data, {str(item.get("name")): item for item in properties})
 
 
 def _heads(data: Mapping[str, Any]) -> Iterator[_Found]:
@@ -176,10 +197,18 @@ def _heads(data: Mapping[str, Any]) -> Iterator[_Found]:
         yield _Found(("version",), "version", f"came {data.get('version')!r}, expected three numbers, as in 1.0.0")
 
 
-def _fields(properties: Sequence[Mapping[str, Any]], path: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+def _fields(
+    properties: Sequence[Mapping[str, Any]],
+    path: tuple[str | int, ...],
+    *,
+    nested: bool,
+    faulted: Collection[tuple[str | int, ...]] = (),
+) -> Iterator[_Found]:
     seen: set[str] = set()
     for index, item in enumerate(properties):
         at = (*path, index)
+        if at in faulted:
+            continue
         name = str(item.get("name", ""))
         if not NAME.fullmatch(name):
             yield _Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
@@ -267,7 +296,7 @@ def _values_fault(values: Any, kind: str) -> str:
     return "" if strange is None else f"{strange!r} is no {kind}"
 
 
-def _custom(data: Mapping[str, Any], properties: Mapping[str | None, Mapping[str, Any]]) -> Iterator[_Found]:
+def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Iterator[_Found]:
     custom = {}
     for index, item in enumerate(data.get("customProperties", ())):
         custom[item["property"]] = item["value"]

@@ -52,10 +52,14 @@ class Text:
 
 def parse(text: str) -> Text:
     """Return the first document of the text; faults instead of data when it is not YAML."""
-    loader = _Loader(text)
+    lines: dict[Path, int] = {}
+    faults: list[Fault] = []
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else None
+        if node is not None:
+            _walk(node, (), lines, faults, set())
+        data = loader.construct_document(node) if node is not None and not faults else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return Text(None, {}, (Fault(mark.line + 1 if mark else 1, error.problem or str(error)),))
@@ -63,12 +67,6 @@ def parse(text: str) -> Text:
         return Text(None, {}, (Fault(1, "the text is nested too deep"),))
     except yaml.YAMLError as error:
         return Text(None, {}, (Fault(1, str(error).splitlines()[0]),))
-    finally:
-        loader.dispose()
-    lines: dict[Path, int] = {}
-    faults: list[Fault] = []
-    if node is not None:
-        _walk(node, (), lines, faults, set())
     return Text(data, lines, tuple(faults))
 
 
@@ -84,7 +82,8 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[Faul
         for key, value in node.value:
             name = str(key.value)
             if key.tag != "tag:yaml.org,2002:str":
-                faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} is no text: write it in quotes"))
+                came = repr(name) if isinstance(key, yaml.ScalarNode) else "that is a list or mapping"
+                faults.append(Fault(key.start_mark.line + 1, f"the key {came} is no text: write it in quotes"))
             if name in seen:
                 faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} stands here twice"))
             seen.add(name)

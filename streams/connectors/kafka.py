@@ -27,6 +27,7 @@ from contracts.errors import BrokerAway, TerminalError
 
 ANSWER_SECONDS = 30.0
 READ_SECONDS = 2.0
+ASK_AGAIN_SECONDS = 0.05
 NO_LONGER_OURS = (
     KafkaError._NO_OFFSET,  # noqa: SLF001
     KafkaError._STATE,  # noqa: SLF001
@@ -110,7 +111,10 @@ def topics(client: Mapping[str, Any], seconds: float = ANSWER_SECONDS) -> dict[s
 
 
 def ensure_topics(client: Mapping[str, Any], wanted: Mapping[str, int], config: Mapping[str, str] | None = None) -> list[str]:
-    """Create the topics that are absent, with their partition counts; return their names. The others stay as they are."""
+    """Create the topics that are absent, with their partition counts; return their names. The others stay as they are.
+
+    Returns when every partition of the new ones answers: asked too early, a broker says that it does not lead them.
+    """
     absent = {name: count for name, count in wanted.items() if name not in topics(client)}
     if not absent:
         return []
@@ -124,7 +128,22 @@ def ensure_topics(client: Mapping[str, Any], wanted: Mapping[str, int], config: 
                 raise TerminalError(
                     f"topic {name} could not be created: {error}", where=str(client["bootstrap.servers"])
                 ) from error
+    _await_leaders(client, absent)
     return sorted(absent)
+
+
+def _await_leaders(client: Mapping[str, Any], new: Mapping[str, int]) -> None:
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            if len(end_offsets(client, list(new))) >= sum(new.values()):
+                return
+        except BrokerAway:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(ASK_AGAIN_SECONDS)
+        if time.monotonic() > deadline:
+            raise _away(client, f"topics {', '.join(sorted(new))} were made and do not show")
 
 
 def end_offsets(client: Mapping[str, Any], names: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:

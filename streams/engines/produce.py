@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.contract import Contract
-from contracts.errors import BrokerAway
 from contracts.records import SOURCE_HEADER
 from streams.connectors.kafka import (
     RAW_CONFIG,
@@ -41,8 +40,6 @@ RAW_RETENTION_DAYS = 7
 TOPIC_CONFIG = {**RAW_CONFIG, "retention.ms": str(RAW_RETENTION_DAYS * 86_400_000)}
 
 COMMIT_SECONDS = 60.0
-TOPIC_SECONDS = 30.0
-TOPIC_ASK_SECONDS = 0.05
 PIECE_SECONDS = 0.25
 LONG_WAIT_SECONDS = 1.0
 """Before a longer wait for the next event, what is queued is sent and acknowledged."""
@@ -131,26 +128,11 @@ def _contracts(source: Source, setup: Setup) -> tuple[Contract, ...]:
 
 
 def _ready_topics(setup: Setup, contracts: Sequence[Contract]) -> tuple[int, ...]:
-    """Create the raw topics that are absent; return how many partitions each has, which an existing topic decides itself.
-
-    A topic just made is not at once known to the broker that shall lead it: asked too early, it says that it is not the
-    leader. So wait until all partitions answer. Raises BrokerAway if they do not.
-    """
+    """Create the raw topics that are absent; return how many partitions each has, which an existing topic decides itself."""
     wanted = {contract.raw_topic: contract.partitions for contract in contracts}
     ensure_topics(setup.client, wanted, TOPIC_CONFIG)
-    deadline = time.monotonic() + TOPIC_SECONDS
-    while True:
-        try:
-            answered = Counter(topic for topic, _ in end_offsets(setup.client, list(wanted)))
-        except BrokerAway:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            if wanted.keys() <= answered.keys():
-                return tuple(answered[contract.raw_topic] for contract in contracts)
-            if time.monotonic() > deadline:
-                raise BrokerAway("the broker does not show the topics it made", expected=", ".join(wanted), where=setup.servers)
-        time.sleep(TOPIC_ASK_SECONDS)
+    counts = Counter(topic for topic, _ in end_offsets(setup.client, list(wanted)))
+    return tuple(counts[contract.raw_topic] for contract in contracts)
 
 
 def _tails(source: Source, setup: Setup, contracts: Sequence[Contract]) -> dict[str, list[Tail | None]]:

@@ -140,11 +140,12 @@ def test_the_packages_installed_here_pass_the_clean_hop(catalog: Catalog) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(4), ids=DATASETS)
-def test_every_record_of_the_year_passes_the_clean_hop(index: int, catalog: Catalog) -> None:
+def test_every_record_of_the_year_passes_the_clean_hop_but_one_wind_that_cannot_be(index: int, catalog: Catalog) -> None:
     year = flights_year.events()
     found, rows = dead_letters(batches_of(event_batches(year, 0, len(year)), index), catalog.contracts[DATASETS[index]])
-    assert found == Counter()
-    assert rows == year.frames[KINDS[index]].height
+    impossible = Counter({"rule_broken wind_speed_mph maximum": 1} if KINDS[index] == "weather" else {})
+    assert found == impossible
+    assert rows == year.frames[KINDS[index]].height - impossible.total()
 
 
 BREAKS: Sequence[tuple[str, str, Any]] = [
@@ -160,6 +161,7 @@ BREAKS: Sequence[tuple[str, str, Any]] = [
     ("flights.weather", "humidity_percent", 101.0),
     ("flights.weather", "pressure_millibars", 29.9),
     ("flights.weather", "wind_speed_mph", -1.0),
+    ("flights.weather", "wind_speed_mph", 1048.36),
     ("docs.pages", "kind", "readme"),
     ("docs.pages", "package", "Example_Package"),
     ("docs.pages", "text", ""),

@@ -69,9 +69,7 @@ class Landed:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def landed(
-    request: pytest.FixtureRequest, broker_settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Landed]:
+def landed(request: pytest.FixtureRequest, broker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     engine = request.param
     settings = replace(broker_settings, home=tmp_path_factory.mktemp(f"golden_{engine}"))
     contracts = {case.name: replace(case.contract(), domain=f"golden_{engine}") for case in CASES}

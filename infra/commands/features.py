@@ -219,7 +219,8 @@ def explained_lines(explanations: Sequence[Explanation]) -> Iterator[str]:
     """Yield the explanations as a person reads them: rows, and the raw offsets they were born with."""
     for e in explanations:
         agree = "" if e.found == e.rows else f", where gold says {e.rows:,}"
-        yield f"{e.view}: {e.found:,} rows of {e.silver}, silver version {e.silver_version}{agree}"
+        rows = "row" if e.found == 1 else "rows"
+        yield f"{e.view}: {e.found:,} {rows} of {e.silver}, silver version {e.silver_version}{agree}"
         for topic, partition in dict.fromkeys((r.topic, r.partition) for r in e.offsets):
             ranges = [r for r in e.offsets if (r.topic, r.partition) == (topic, partition)]
             shown = ", ".join(_range(r.first_offset, r.last_offset) for r in ranges[:RANGES_SHOWN])

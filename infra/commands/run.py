@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from shutil import which
 from typing import Any
 
 import click
@@ -97,7 +98,8 @@ def _lines(done: dict[str, Any], keep: bool) -> Iterator[str]:
     yield f"\nlineage: {done['lineage']['events']:,} events in {done['lineage']['path']}"
     if done["lineage"]["shipped"]:
         yield f"  shipped to {done['lineage']['shipped']['url']}"
-    yield f"\nall of it in {done['seconds']:.1f} s. Next:"
+    first = "" if which("headwater") else ", after `source .venv/bin/activate`"
+    yield f"\nall of it in {done['seconds']:.1f} s. Next{first}:"
     yield from _next(done, keep)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from lineage.facts import RunRef
 from streams.batches import by_topic, record_batch
-from streams.connectors.kafka import RAW_CONFIG, Fetcher, Slot, end_offsets, ensure_topics
+from streams.connectors.kafka import Fetcher, Slot, end_offsets
+from streams.engines import topics
 from streams.engines.cleaner import Cleaner
 from streams.setup import Setup
-from streams.topology import CLEAN_GROUP, wanted_topics
+from streams.topology import CLEAN_GROUP
 
 IDLE_SECONDS = 0.2
 
@@ -25,7 +26,7 @@ def clean(setup: Setup, stop: Stop, *, drain: bool = False, group: str = CLEAN_G
     Records come with their coordinates, so a broker that goes away for a while costs time and nothing else.
     """
     raw = [contract.raw_topic for contract in setup.contracts]
-    ensure_topics(setup.client, wanted_topics(setup.contracts), RAW_CONFIG)
+    topics.ensure(setup)
     goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, raw).items()} if drain else {}
     cleaner = Cleaner(setup)
     fetcher = Fetcher(setup.client, group, raw, cleaner.assigned, cleaner.lost)

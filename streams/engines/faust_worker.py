@@ -25,11 +25,12 @@ from faust.types import TP
 from contracts.errors import BrokerAway, SettingsInvalid
 from lineage.facts import RunRef
 from streams.batches import record_batch
-from streams.connectors.kafka import RAW_CONFIG, Slot, end_offsets, ensure_topics, read_range
+from streams.connectors.kafka import Slot, end_offsets, read_range
+from streams.engines import topics
 from streams.engines.cleaner import Cleaner
 from streams.engines.direct import IDLE_SECONDS, Stop
 from streams.setup import Setup
-from streams.topology import CLEAN_GROUPS, wanted_topics
+from streams.topology import CLEAN_GROUPS
 
 GROUP = CLEAN_GROUPS["faust"]
 SESSION_SECONDS = 10.0
@@ -150,7 +151,7 @@ def clean(
 ) -> list[RunRef]:
     """Clean the contracts' raw topics in a Faust worker until told to stop, or with `drain` up to where they end now."""
     raw = [contract.raw_topic for contract in setup.contracts]
-    ensure_topics(setup.client, wanted_topics(setup.contracts), RAW_CONFIG)
+    topics.ensure(setup)
     goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, raw).items()} if drain else None
     return asyncio.run(_worked(setup, stop, goal, data_folder, group))
 

@@ -15,7 +15,8 @@ from contracts.records import OFFSET, PARTITION
 from lineage.facts import RunRef
 from streams import land
 from streams.batches import Received, by_topic, landing_batch
-from streams.connectors.kafka import RAW_CONFIG, Fetcher, Slot, end_offsets, ensure_topics
+from streams.connectors.kafka import Fetcher, Slot, end_offsets
+from streams.engines import topics
 from streams.engines.direct import IDLE_SECONDS, Stop
 from streams.engines.writer import TableWriter
 from streams.land import Held
@@ -28,7 +29,6 @@ from streams.topology import (
     land_job,
     quarantine_dataset,
     silver_dataset,
-    wanted_topics,
 )
 
 
@@ -165,7 +165,7 @@ def run(setup: Setup, stop: Stop, *, drain: bool = False, group: str = LAND_GROU
     Returns the runs. Raises DiskFull when there is no room: nothing is half written, and the next start goes on from the tables.
     """
     names = [topic for contract in setup.contracts for topic in (contract.clean_topic, contract.dead_letter_topic)]
-    ensure_topics(setup.client, wanted_topics(setup.contracts), RAW_CONFIG)
+    topics.ensure(setup)
     goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, names).items()} if drain else {}
     lander = Lander(setup)
     fetcher = Fetcher(setup.client, group, names, lander.assigned, lander.lost)

@@ -19,7 +19,7 @@ from streams.connectors.kafka import RAW_CONFIG, Sender, ensure_topics
 from streams.engines import direct, faust_worker, lander
 from streams.outcome import Outcome
 from streams.setup import Setup
-from streams.topology import clean_job, land_job, wanted_topics
+from streams.topology import clean_job, land_job
 from tests.golden.cases import LIMITS, Case, Comes, batch_of, cases, comes, counted, pure
 
 CASES = cases()
@@ -74,7 +74,7 @@ def landed(request: pytest.FixtureRequest, broker_settings: Settings, tmp_path_f
     settings = replace(broker_settings, home=tmp_path_factory.mktemp(f"golden_{engine}"))
     contracts = {case.name: replace(case.contract(), domain=f"golden_{engine}") for case in CASES}
     made = replace(setup(settings, tuple(contracts.values()), engine=engine), limits=LIMITS)
-    ensure_topics(made.client, wanted_topics(made.contracts), RAW_CONFIG)
+    ensure_topics(made.client, {c.raw_topic: c.partitions for c in made.contracts}, {**RAW_CONFIG, "retention.ms": "-1"})
     _send(made)
     if engine == "faust":
         faust_worker.clean(made, lambda: False, drain=True, data_folder=Path(settings.home), group="golden_faust")

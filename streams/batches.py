@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -51,9 +51,24 @@ def record_batch(messages: Sequence[Received]) -> pa.RecordBatch:
 
 def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:
     """Return messages of one clean or dead-letter topic in LANDING_SCHEMA."""
-    headers: list[Mapping[str, Any]] = [dict(m.headers() or ()) for m in messages]
-    named = [binary_array([held.get(name) for held in headers]) for name in (SRC_HEADER, CONTRACT_HEADER)]
+    told = [_told(m.headers() or ()) for m in messages]
+    named = [binary_array([each[at] for each in told]) for at in (0, 1)]
     return pa.record_batch([*_columns(messages), *named], schema=LANDING_SCHEMA)
+
+
+def _told(headers: Sequence[tuple[str, bytes]]) -> tuple[bytes | None, bytes | None]:
+    """Return a record's `src` and `contract` headers. Our own clean records have just these; in others they are sought."""
+    if len(headers) == 2:
+        (first, src), (second, contract) = headers
+        if first == SRC_HEADER and second == CONTRACT_HEADER:
+            return src, contract
+    held = dict(headers)
+    return held.get(SRC_HEADER), held.get(CONTRACT_HEADER)
+
+
+def taken(column: pa.Array, positions: np.ndarray) -> pa.Array:
+    """Return the items at these ascending positions: the column itself, uncopied, where these are all."""
+    return column if len(positions) == len(column) else column.take(pa.array(positions))
 
 
 def ingested_at(timestamps_ms: pa.Array) -> pa.Array:

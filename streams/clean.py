@@ -19,7 +19,7 @@ from contracts.checks import broken_checks, compiled
 from contracts.contract import Contract
 from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import arrow_schema, clean_schema
-from streams.batches import ingested_at
+from streams.batches import ingested_at, taken
 from streams.decode import Reject, decoded_values
 from streams.duplicates import DuplicateState, originals
 from streams.outcome import Outcome, offset_ranges
@@ -47,7 +47,7 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
     waiting[[reject.position for reject in early]] = False
     repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
     positions = np.flatnonzero(waiting & (found < 0))
-    decoded = decoded_values(records["value"].take(pa.array(positions)), positions, contract)
+    decoded = decoded_values(taken(records["value"], positions), positions, contract)
     rows, kept, broken = _checked(regular_rows(decoded.rows, contract), decoded.positions, contract)
     rejects = sorted([*early, *repeats, *decoded.rejects, *broken], key=lambda reject: reject.position)
     return Outcome(
@@ -83,14 +83,13 @@ def _checked(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> t
 
 
 def _coordinates(records: pa.RecordBatch, positions: np.ndarray, contract: Contract) -> dict[str, pa.Array]:
-    taken = records.select(["partition", "offset", "timestamp_ms"]).take(pa.array(positions))
     names = [field.name for field in COORDINATE_FIELDS]
     topic = pa.repeat(contract.raw_topic, len(positions))
     values = [
         topic,
-        taken["partition"],
-        taken["offset"],
-        ingested_at(taken["timestamp_ms"]),
+        taken(records["partition"], positions),
+        taken(records["offset"], positions),
+        ingested_at(taken(records["timestamp_ms"], positions)),
         pa.repeat(contract.hash, len(positions)),
     ]
     return dict(zip(names, values, strict=True))

@@ -38,8 +38,8 @@ DEPTH_MAX = 1_024
 THREADED_BYTES = 1 << 20
 """Above this size Arrow's reader works in blocks, on all cores. Smaller blocks cost more than they share out."""
 
-USUAL_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
-"""How most timestamps look; Arrow reads these alone, three times as fast as the parser of all that RFC 3339 allows."""
+USUAL_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|\+00:00)$"
+"""How most timestamps look, and all that the clean hop writes: what Arrow reads, three times as fast as a parser of RFC 3339."""
 
 TIME_MIN, TIME_MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -256,7 +256,7 @@ def _times(texts: pl.Series, field: Field) -> pl.Series:
 
 
 def _usual_times(texts: pl.Series) -> pl.Series | None:
-    """Parse a column in which every time is whole seconds UTC; None if one is not, or is a leap second or no date at all."""
+    """Parse a column in which every time is a usual one; None if one is not, or is a leap second, or no date at all."""
     if not texts.str.contains(USUAL_TIME).all():
         return None
     try:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from contracts.contract import Contract
 from contracts.records import DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import clean_schema
-from streams.batches import ingested_at
+from streams.batches import ingested_at, taken
 from streams.decode import decoded_values, utf8_texts
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
@@ -64,9 +64,11 @@ def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> O
     sources = _sources(records, contract)
     valid = records["value"].is_valid().to_numpy(zero_copy_only=False)
     positions = np.flatnonzero(sources.ours & valid)
-    decoded = decoded_values(records["value"].take(pa.array(positions)), positions, contract)
+    decoded = decoded_values(taken(records["value"], positions), positions, contract)
     fresh, held = _fresh(decoded.positions, sources, state, contract)
-    rows = _rows(decoded.rows.filter(fresh), decoded.positions[fresh], sources, records, contract)
+    rows = _rows(
+        decoded.rows if fresh.all() else decoded.rows.filter(fresh), decoded.positions[fresh], sources, records, contract
+    )
     strange = _foreign(_others(decoded.positions, records), records, contract.clean_topic, contract)
     return Outcome(rows, strange, int((~fresh).sum()), _next_offsets(records), held)
 
@@ -139,8 +141,8 @@ def _of_kind(read: Any, name: str, kind: Any) -> Any:
 
 
 def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> dict[str, pa.Array]:
-    times = ingested_at(records["timestamp_ms"].take(pa.array(positions)))
-    hashes = records["contract"].take(pa.array(positions)).cast(pa.large_string()).cast(pa.string())
+    times = ingested_at(taken(records["timestamp_ms"], positions))
+    hashes = taken(records["contract"], positions).cast(pa.large_string()).cast(pa.string())
     return {
         "_topic": pa.repeat(contract.raw_topic, len(positions)),
         "_partition": pa.array(sources.partition[positions]),
@@ -159,13 +161,13 @@ def _rows(rows: pl.DataFrame, positions: np.ndarray, sources: _Sources, records:
 
 
 def _foreign(positions: np.ndarray, records: pa.RecordBatch, topic: str, contract: Contract) -> pa.Table:
-    size, taken = len(positions), records.take(pa.array(positions))
+    size = len(positions)
     nothing = pa.nulls(size, pa.string())
     columns = {
         "_topic": pa.repeat(topic, size),
-        "_partition": taken["partition"],
-        "_offset": taken["offset"],
-        "_ingested_at": ingested_at(taken["timestamp_ms"]),
+        "_partition": taken(records["partition"], positions),
+        "_offset": taken(records["offset"], positions),
+        "_ingested_at": ingested_at(taken(records["timestamp_ms"], positions)),
         "reason": pa.repeat(Reason.FOREIGN.value, size),
         "field": nothing,
         "rule": nothing,

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.records import OFFSET, PARTITION, Reason
+from contracts.records import Reason
 
 State = TypeVar("State")
 
@@ -41,8 +42,8 @@ class Outcome(Generic[State]):
         return int(pc.sum(pc.equal(self.dead_letters["reason"], Reason.DUPLICATE.value)).as_py() or 0)
 
 
-def offset_ranges(partitions: pa.ChunkedArray, offsets: pa.ChunkedArray) -> dict[int, tuple[int, int]]:
+def offset_ranges(partitions: pa.Array, offsets: pa.Array) -> dict[int, tuple[int, int]]:
     """Return, by partition, the first and last offset of a batch."""
-    table = pa.table({PARTITION: partitions, OFFSET: offsets})
-    grouped = table.group_by(PARTITION).aggregate([(OFFSET, "min"), (OFFSET, "max")])
-    return {row[PARTITION]: (row[f"{OFFSET}_min"], row[f"{OFFSET}_max"]) for row in grouped.to_pylist()}
+    held, at = partitions.to_numpy(), offsets.to_numpy()
+    spans = {partition: at[held == partition] for partition in np.unique(held).tolist()}
+    return {partition: (int(here.min()), int(here.max())) for partition, here in spans.items()}

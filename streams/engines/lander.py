@@ -165,13 +165,15 @@ def run(setup: Setup, stop: Stop, *, drain: bool = False, group: str = LAND_GROU
     Returns the runs. Raises DiskFull when there is no room: nothing is half written, and the next start goes on from the tables.
     """
     names = [topic for contract in setup.contracts for topic in (contract.clean_topic, contract.dead_letter_topic)]
+    # Large batches, because each costs a little whatever is in it; but some to a commit, so that its limits are kept.
+    records_max = max(setup.limits.batch_records, setup.limits.commit_records // 4)
     topics.ensure(setup)
     goal = {Slot(*slot): end for slot, (_, end) in end_offsets(setup.client, names).items()} if drain else {}
     lander = Lander(setup)
     fetcher = Fetcher(setup.client, group, names, lander.assigned, lander.lost)
     try:
         while not stop() and not (drain and fetcher.reached(goal)):
-            messages = fetcher.fetch(setup.limits.batch_records, setup.limits.batch_bytes, IDLE_SECONDS)
+            messages = fetcher.fetch(records_max, setup.limits.batch_bytes, IDLE_SECONDS)
             lander.take(messages, time.monotonic())
             fetcher.hint(lander.commit(time.monotonic()))
         fetcher.hint(lander.commit(time.monotonic(), force=True))

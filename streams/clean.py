@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.checks import broken_checks, compiled
-from contracts.contract import Contract
+from contracts.contract import Contract, Field
 from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import arrow_schema, clean_schema
 from streams.batches import ingested_at, taken
@@ -25,6 +26,12 @@ from streams.duplicates import DuplicateState, originals
 from streams.outcome import Outcome, offset_ranges
 from streams.personal import masked_rows
 from streams.text import regular_rows
+
+CLEAN_BYTES_MAX = 15 * 1024 * 1024
+"""The longest clean record: what a topic takes, less room for key and headers."""
+
+PLACEHOLDER_SWELLING = 6
+"""More than any value by itself can grow: `""` becomes `"<masked>"`, `1e15` becomes `1000000000000000.0`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,10 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
     positions = np.flatnonzero(waiting & (found < 0))
     decoded = decoded_values(taken(records["value"], positions), positions, contract)
     rows, kept, broken = _checked(regular_rows(decoded.rows, contract), decoded.positions, contract)
-    rejects = sorted([*early, *repeats, *decoded.rejects, *broken], key=lambda reject: reject.position)
+    rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
+    rejects = sorted([*early, *repeats, *decoded.rejects, *broken, *swollen], key=lambda reject: reject.position)
     return Outcome(
-        rows=_clean_rows(masked_rows(rows, contract), kept, records, contract),
+        rows=_clean_rows(rows, kept, records, contract),
         dead_letters=_dead_letters(rejects, found, records, contract),
         repeated=0,
         next_offsets={p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()},
@@ -80,6 +88,34 @@ def _checked(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> t
         if verdict is not None
     ]
     return rows.filter(good), positions[good.to_numpy()], rejects
+
+
+def _sendable(
+    rows: pl.DataFrame, positions: np.ndarray, records: pa.RecordBatch, contract: Contract
+) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
+    """Return the rows without those that would be too long for the clean topic: an empty object in a list is written out."""
+    sizes = pc.fill_null(pc.binary_length(records["value"]), 0).to_numpy()[positions]
+    suspects = np.flatnonzero(sizes > CLEAN_BYTES_MAX // _swelling(contract))
+    long = [int(at) for at in suspects if len(rows[int(at)].write_ndjson().encode()) > CLEAN_BYTES_MAX]
+    if not long:
+        return rows, positions, []
+    kept = np.ones(len(positions), bool)
+    kept[long] = False
+    rule = f"at most {CLEAN_BYTES_MAX} bytes when cleaned"
+    rejects = [Reject(int(positions[at]), Reason.TOO_LARGE, rule=rule) for at in long]
+    return rows.filter(pl.Series(kept)), positions[kept], rejects
+
+
+@cache
+def _swelling(contract: Contract) -> int:
+    """Return how many times longer than its raw value a clean record can be: by placeholders, by the names of what is absent."""
+    return max(PLACEHOLDER_SWELLING, *(_absent_bytes(field) for field in contract.fields))
+
+
+def _absent_bytes(field: Field) -> int:
+    """Return how many bytes an object that is given as `{}` becomes, with everything that it could hold."""
+    within = sum(len(part.name) + 8 + _absent_bytes(part) for part in field.fields)
+    return within + (_absent_bytes(field.items) if field.items is not None else 0)
 
 
 def _coordinates(records: pa.RecordBatch, positions: np.ndarray, contract: Contract) -> dict[str, pa.Array]:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from contracts.records import DEAD_LETTER_SCHEMA
 from contracts.schema import clean_schema
-from streams.clean import CleanState, process_batch
+from streams.clean import CLEAN_BYTES_MAX, CleanState, process_batch
+from streams.encode import encoded_rows
 from streams.outcome import Outcome
 from tests.streams.made import (
     PLAIN,
     RECORD_BYTES_MAX,
     SENT_AT_MS,
+    WIDE,
     WINDOW,
     cleaned,
     contract_of,
@@ -170,6 +172,20 @@ def test_a_value_is_too_large_by_its_bytes_whatever_it_holds(size):
     exact = value("b", note="z" * (size - len(good)))
     outcome = cleaned(records_of([value("a"), exact, value("c")]), PLAIN)
     assert outcome.rows["id"].to_pylist() == (["a", "b", "c"] if size <= RECORD_BYTES_MAX else ["a", "c"])
+
+
+def test_a_record_that_would_be_too_long_once_cleaned_is_a_dead_letter_and_no_poison():
+    swelling = raw("b", ',"lines":[' + "{}," * 1_300_000 + "{}]")
+    outcome = cleaned(records_of([value("a"), swelling, value("c", lines=[{}])]), WIDE)
+    assert len(swelling) < RECORD_BYTES_MAX
+    assert verdicts(outcome) == {0: "row", 1: "too_large", 2: "row"}
+    assert outcome.dead_letters["rule"].to_pylist() == [f"at most {CLEAN_BYTES_MAX} bytes when cleaned"]
+    assert all(len(text) <= CLEAN_BYTES_MAX for text, *_ in encoded_rows(outcome.rows, WIDE))
+
+
+def test_a_long_record_that_does_not_swell_is_a_row():
+    long = raw("b", ',"sizes":[' + "1," * 1_900_000 + "1]")
+    assert verdicts(cleaned(records_of([long]), WIDE)) == {0: "row"}
 
 
 def test_null_values_are_no_duplicates_of_each_other():

@@ -52,7 +52,7 @@ def first_broken(row: dict) -> tuple[str, str, str] | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS)
 def test_a_row_is_judged_as_a_plain_reading_of_the_rules_judges_it(rows):
     found = broken_checks(pl.DataFrame(rows, schema=SCHEMA), ORDERS).to_list()

@@ -242,7 +242,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 6), KEYS, JUNK)
 def test_no_property_whatever_it_says_makes_lint_stumble(index, key, junk):
     data = sound()
@@ -252,7 +252,7 @@ def test_no_property_whatever_it_says_makes_lint_stumble(index, key, junk):
         assert read(text).fields
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(
         ["apiVersion", "id", "domain", "name", "version", "status", "description", "customProperties", "schema", "tags"]

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.records import DEAD_LETTER_SCHEMA
@@ -70,7 +70,6 @@ def told(made: list[Outcome]) -> tuple[list, list]:
     return sorted_rows(rows), sorted_rows(letters)
 
 
-@settings(max_examples=80)
 @given(LOGS, st.lists(st.integers(0, 14), max_size=5), st.sampled_from([0, 2, WINDOW]))
 def test_any_split_into_batches_gives_the_same_rows_and_dead_letters(log, cuts, window):
     edges = sorted({0, len(log), *(c for c in cuts if c < len(log))})
@@ -78,7 +77,6 @@ def test_any_split_into_batches_gives_the_same_rows_and_dead_letters(log, cuts, 
         assert told(outcomes(log, edges, window)) == told(outcomes(log, [0, len(log)], window))
 
 
-@settings(max_examples=60)
 @given(LOGS)
 def test_every_offset_has_exactly_one_fate(log):
     offsets: dict[int, int] = {}
@@ -91,7 +89,6 @@ def test_every_offset_has_exactly_one_fate(log):
     assert sum(outcome.reasons.values()) + outcome.duplicates == outcome.dead_letters.num_rows
 
 
-@settings(max_examples=40)
 @given(LOGS)
 def test_the_order_of_the_log_is_kept(log):
     outcome = cleaned(log_batch(log, {}), PLAIN)
@@ -100,7 +97,6 @@ def test_the_order_of_the_log_is_kept(log):
         assert at == sorted(at)
 
 
-@settings(max_examples=80)
 @given(st.lists(ANY_BYTES, max_size=6))
 def test_dead_letters_never_carry_a_value(values):
     marked = [text.replace(b"note", b"zqzqz") for text in values] + [

@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.decode import DEPTH_MAX, Decoded, decoded_values
@@ -170,7 +170,6 @@ ANY_BYTES = (
 )
 
 
-@settings(max_examples=80)
 @given(st.lists(ANY_BYTES, min_size=1, max_size=8))
 def test_a_verdict_depends_on_nothing_but_the_record_itself(values):
     found = told(decoded(values))
@@ -179,7 +178,6 @@ def test_a_verdict_depends_on_nothing_but_the_record_itself(values):
         assert found[at] == told(decoded([text]))[0]
 
 
-@settings(max_examples=100)
 @given(st.lists(ANY_BYTES, min_size=1, max_size=6))
 def test_no_row_is_made_of_what_a_strict_reader_refuses(values):
     found = decoded(values)
@@ -187,7 +185,6 @@ def test_no_row_is_made_of_what_a_strict_reader_refuses(values):
         assert isinstance(orjson.loads(values[at]), dict)
 
 
-@settings(max_examples=60)
 @given(st.lists(ANY_BYTES, max_size=6))
 def test_a_nested_contract_judges_alone_and_together_alike(values):
     nested = [b'{"id":"1","at":"2013-01-01T06:00:00Z","place":%b,"tags":%b}' % (v, v) for v in values]

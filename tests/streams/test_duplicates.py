@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.duplicates import DuplicateState, originals
@@ -33,7 +33,6 @@ def test_a_duplicate_is_what_a_rereading_of_the_log_finds(log, window):
     assert found.tolist() == expected(log, window)
 
 
-@settings(max_examples=150)
 @given(LOG, st.integers(1, 12), st.lists(st.integers(0, 40), max_size=6))
 def test_any_split_into_batches_finds_the_same(log, window, cuts):
     edges = sorted({0, len(log), *(c for c in cuts if c < len(log))})
@@ -45,7 +44,6 @@ def test_any_split_into_batches_finds_the_same(log, window, cuts):
     assert found == expected(log, window)
 
 
-@settings(max_examples=150)
 @given(LOG, st.integers(1, 12), st.integers(0, 40))
 def test_a_restart_that_rereads_the_window_finds_the_same(log, window, at):
     at = min(at, len(log))
@@ -55,7 +53,6 @@ def test_a_restart_that_rereads_the_window_finds_the_same(log, window, at):
     assert found.tolist() == expected(log, window)[at:]
 
 
-@settings(max_examples=100)
 @given(LOG, st.integers(1, 12), st.integers(0, 40))
 def test_a_replayed_record_is_not_its_own_duplicate(log, window, at):
     at = min(at, len(log))

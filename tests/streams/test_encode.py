@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.records import CONTRACT_HEADER, REASON_HEADER, SRC_HEADER
@@ -51,7 +51,6 @@ RECORD = some(
 )
 
 
-@settings(max_examples=80)
 @given(st.lists(RECORD, max_size=6))
 def test_what_clean_sends_land_reads_equal_to_the_bit(records):
     rows = cleaned(records_of([value(n, **record) for n, record in enumerate(records)]), WIDE).rows
@@ -63,7 +62,6 @@ def test_what_clean_sends_land_reads_equal_to_the_bit(records):
     assert table_digest(back.rows) == table_digest(rows)
 
 
-@settings(max_examples=80)
 @given(RECORD)
 def test_a_clean_row_holds_what_its_record_said(record):
     (row,) = cleaned(records_of([value(1, **record)]), WIDE).rows.to_pylist()
@@ -77,7 +75,6 @@ def test_a_clean_row_holds_what_its_record_said(record):
         assert row["day"] == date.fromisoformat(record["day"])
 
 
-@settings(max_examples=60)
 @given(
     st.lists(
         st.none() | st.sampled_from([b"{", raw("1", ',"amount":-1'), raw("1", ',"amount":"x"'), b"[]", raw("2")]), max_size=8

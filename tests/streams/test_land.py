@@ -8,7 +8,7 @@ from itertools import pairwise
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.records import DEAD_LETTER_SCHEMA
@@ -81,7 +81,6 @@ def in_a_topic(records: list[Message]) -> list[Message]:
     return [replace(message, offset_=offset) for offset, message in enumerate(records)]
 
 
-@settings(max_examples=80)
 @given(STREAM, st.lists(st.integers(0, 16), max_size=5))
 def test_any_split_into_batches_gives_the_same_rows_and_dead_letters(records, cuts):
     messages = in_a_topic(records)
@@ -101,7 +100,6 @@ def test_any_split_into_batches_gives_the_same_rows_and_dead_letters(records, cu
         assert {k: s.pairs() for k, s in held.offsets.items()} == {k: s.pairs() for k, s in whole.state.offsets.items()}
 
 
-@settings(max_examples=80)
 @given(STREAM)
 def test_every_record_is_a_row_or_a_dead_letter_or_repeated(records):
     outcome = landed(in_a_topic(records), PLAIN)

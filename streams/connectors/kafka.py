@@ -46,10 +46,14 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "fetch.message.max.bytes": 2 * 1024 * 1024,
     "receive.message.max.bytes": 3 * RECORD_BYTES_MAX,
     "queued.max.messages.kbytes": 32 * 1024,
+    "fetch.queue.backoff.ms": 5,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }
-"""`fetch.message.max.bytes` and the queue bound the memory: a larger record still comes, alone."""
+"""`fetch.message.max.bytes` and the queue bound the memory: a larger record still comes, alone.
+
+A partition whose queue was full is fetched again after a few milliseconds; by default it would wait for a second.
+"""
 
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "enable.idempotence": True,

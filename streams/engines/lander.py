@@ -2,12 +2,21 @@
 
 It goes on where the tables say (their `txn` actions), whatever the broker remembers. When a partition is taken away, what
 is buffered is dropped, not committed: its new owner reads the same from the table.
+
+A commit is made in a thread of its own, one at a time for each contract, while the loop fetches on. What comes for these
+tables meanwhile waits untouched, and is judged when the commit is made: so the writers never meet two threads at once, and a
+commit that failed leaves everything as it was.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
 
 from contracts.contract import Contract
 from contracts.errors import HeadwaterError
@@ -31,16 +40,33 @@ from streams.topology import (
     silver_dataset,
 )
 
+COMMITS_AT_ONCE = 2
+"""Of different contracts. Each keeps a core busy while it writes its file."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One batch of one of a contract's two topics, not judged yet. `since` is monotonic, `seconds` what it took so far."""
+
+    topic: str
+    records: pa.RecordBatch
+    size: int
+    since: float
+    seconds: float
+
 
 class Tables:
     """The two tables of one contract, and the run that writes them."""
 
-    def __init__(self, setup: Setup, contract: Contract) -> None:
+    def __init__(self, setup: Setup, contract: Contract, threads: Executor) -> None:
         self.contract = contract
         self.run: RunRef = setup.run(land_job(contract), "land")
         self.silver = TableWriter(setup, contract, "silver", self.run)
         self.quarantine = TableWriter(setup, contract, "quarantine", self.run)
         self._setup = setup
+        self._threads = threads
+        self._under_way: Future[dict[Slot, int]] | None = None
+        self._waiting: deque[Arrived] = deque()
 
     def open(self) -> None:
         """Close runs that dead processes left open, begin ours, and open both tables."""
@@ -53,51 +79,85 @@ class Tables:
         setup.emitter.start(self.run, inputs, outputs, instance=setup.instance)
 
     def take(self, messages: Sequence[Received], now: float) -> None:
-        """Buffer what one batch of one of the two topics comes to. `now` is monotonic, in seconds."""
+        """Buffer what one batch of one of the two topics comes to, or keep it while a commit is under way. `now` is monotonic."""
         began = time.perf_counter()
-        records = landing_batch(messages)
-        topic = messages[0].topic()
-        spans = {Slot(topic, p): span for p, span in offset_ranges(records["partition"], records["offset"]).items()}
-        if topic == self.contract.clean_topic:
+        records, size = landing_batch(messages), sum(map(len, messages))  # type: ignore[arg-type]
+        arrived = Arrived(messages[0].topic(), records, size, now, time.perf_counter() - began)
+        if self._under_way is None and not self._waiting:
+            self._buffer(arrived)
+        else:
+            self._waiting.append(arrived)
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is not committed yet."""
+        return self._under_way is not None or bool(self._waiting) or self.silver.holds or self.quarantine.holds
+
+    def commit(self, now: float, *, force: bool) -> dict[Slot, int]:
+        """Begin the next commit if it is due, or if `force`; return how far the broker may be told by the one before.
+
+        Waits for the one before if forced to, or if half a commit has gathered behind it. Raises what it failed with.
+        """
+        behind = sum(arrived.size for arrived in self._waiting)
+        hints = self._settled(wait=force or behind >= self._setup.limits.commit_bytes // 2)
+        if self._under_way is not None:
+            return hints
+        while self._waiting and not self._due(now):
+            self._buffer(self._waiting.popleft())
+        if self._due(now) or (force and self.pending):
+            self._under_way = self._threads.submit(self._commit, silver_due=force or self.silver.due(now))
+        return hints
+
+    def _due(self, now: float) -> bool:
+        return self.silver.due(now) or self.quarantine.due(now)
+
+    def _settled(self, *, wait: bool) -> dict[Slot, int]:
+        if self._under_way is None or not (wait or self._under_way.done()):
+            return {}
+        under_way, self._under_way = self._under_way, None
+        return under_way.result()
+
+    def reload(self) -> None:
+        """Drop what is not committed. What is being committed was ours to commit: the tables compare, whoever owns it now."""
+        self._waiting.clear()
+        self._settled(wait=True)
+        self.silver.reload()
+        self.quarantine.reload()
+
+    def _commit(self, *, silver_due: bool) -> dict[Slot, int]:
+        """Commit both tables. Quarantine first: foreign records of the clean topic rest on no progress but silver's."""
+        hints = self.quarantine.commit()
+        return hints | (self.silver.commit() if silver_due else {})
+
+    def _buffer(self, arrived: Arrived) -> None:
+        began, records = time.perf_counter() - arrived.seconds, arrived.records
+        if arrived.topic == self.contract.clean_topic:
             outcome = land.process_batch(records, self.silver.held, self.contract)
-            self._add(self.silver, outcome, outcome.rows, spans, messages, now)
-            self._add_foreign(outcome, now)
+            self._add(self.silver, outcome, outcome.rows, arrived)
+            self._add_foreign(outcome, arrived.since)
             self.silver.buffer.seconds += time.perf_counter() - began
         else:
             outcome = land.process_dead_letters(records, self.quarantine.held, self.contract)
-            self._add(self.quarantine, outcome, outcome.dead_letters, spans, messages, now)
+            self._add(self.quarantine, outcome, outcome.dead_letters, arrived)
             self.quarantine.buffer.seconds += time.perf_counter() - began
 
-    def commit(self, now: float, *, force: bool) -> dict[Slot, int]:
-        """Commit what is due. Quarantine first: foreign records of the clean topic rest on no progress but silver's."""
-        silver_due = force or self.silver.due(now)
-        hints = self.quarantine.commit() if silver_due or self.quarantine.due(now) else {}
-        return hints | (self.silver.commit() if silver_due else {})
-
-    def _add(
-        self,
-        writer: TableWriter,
-        outcome: Outcome[Held],
-        rows: object,
-        spans: Mapping[Slot, tuple[int, int]],
-        messages: Sequence[Received],
-        now: float,
-    ) -> None:
+    def _add(self, writer: TableWriter, outcome: Outcome[Held], rows: pa.Table, arrived: Arrived) -> None:
         writer.held = outcome.state
-        if not writer.buffer.spans and not writer.buffer.rows:
-            writer.buffer.since = now
-        size = sum(map(len, messages))  # type: ignore[arg-type]
-        writer.buffer.add(rows, spans, records=len(messages), size=size, repeated=outcome.repeated)
+        if not writer.holds:
+            writer.buffer.since = arrived.since
+        ranges = offset_ranges(arrived.records["partition"], arrived.records["offset"])
+        spans = {Slot(arrived.topic, partition): span for partition, span in ranges.items()}
+        writer.buffer.add(rows, spans, records=arrived.records.num_rows, size=arrived.size, repeated=outcome.repeated)
 
-    def _add_foreign(self, outcome: Outcome[Held], now: float) -> None:
+    def _add_foreign(self, outcome: Outcome[Held], since: float) -> None:
         letters = outcome.dead_letters
         if not letters.num_rows:
             return
         writer = self.quarantine
         coordinates = letters[PARTITION].to_numpy(), letters[OFFSET].to_numpy()
         fresh, writer.held = writer.held.without(self.contract.clean_topic, *coordinates)
-        if not writer.buffer.spans and not writer.buffer.rows:
-            writer.buffer.since = now
+        if not writer.holds:
+            writer.buffer.since = since
         writer.buffer.add(letters.filter(fresh), {}, records=int(fresh.sum()), size=letters.nbytes, repeated=0)
 
 
@@ -107,6 +167,7 @@ class Lander:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._tables: dict[str, Tables] = {}
+        self._threads = ThreadPoolExecutor(COMMITS_AT_ONCE, "headwater-commit")
         self._contracts = {topic: c for c in setup.contracts for topic in (c.clean_topic, c.dead_letter_topic)}
 
     @property
@@ -130,8 +191,7 @@ class Lander:
         """Drop what is buffered for the tables concerned."""
         for dataset in {self._contracts[slot.topic].dataset for slot in slots}:
             if dataset in self._tables:
-                self._tables[dataset].silver.reload()
-                self._tables[dataset].quarantine.reload()
+                self._tables[dataset].reload()
 
     def take(self, messages: Sequence[Received], now: float) -> None:
         """Buffer records of any of the topics."""
@@ -139,21 +199,29 @@ class Lander:
             self._tables[self._contracts[topic].dataset].take(held, now)
 
     def commit(self, now: float, *, force: bool = False) -> dict[Slot, int]:
-        """Commit what is due, or all; return how far the broker may be told."""
+        """Begin the commits that are due, or all; return how far the broker may be told by those that are made."""
         hints: dict[Slot, int] = {}
         for tables in self._tables.values():
             hints |= tables.commit(now, force=force)
         return hints
 
+    def commit_all(self, now: float) -> dict[Slot, int]:
+        """Commit all that was taken; return how far the broker may be told."""
+        hints: dict[Slot, int] = {}
+        while any(tables.pending for tables in self._tables.values()):
+            hints |= self.commit(now, force=True)
+        return hints
+
     def finish(self, failed: str = "") -> None:
-        """Close the runs."""
+        """Wait for the commits under way, and close the runs."""
+        self._threads.shutdown()
         for tables in self._tables.values():
             self.setup.emitter.finish(tables.run, self.setup.now(), failed=failed)
 
     def _opened(self, contract: Contract) -> Tables:
         tables = self._tables.get(contract.dataset)
         if tables is None:
-            tables = Tables(self.setup, contract)
+            tables = Tables(self.setup, contract, self._threads)
             tables.open()
             self._tables[contract.dataset] = tables
         return tables
@@ -176,7 +244,7 @@ def run(setup: Setup, stop: Stop, *, drain: bool = False, group: str = LAND_GROU
             messages = fetcher.fetch(records_max, setup.limits.batch_bytes, IDLE_SECONDS)
             lander.take(messages, time.monotonic())
             fetcher.hint(lander.commit(time.monotonic()))
-        fetcher.hint(lander.commit(time.monotonic(), force=True))
+        fetcher.hint(lander.commit_all(time.monotonic()))
         setup.step("hint")
     except HeadwaterError as error:
         lander.finish(failed=type(error).__name__)

@@ -94,13 +94,16 @@ class TableWriter:
         last = delta.transaction_version(self.uri, _application(slot))
         return 0 if last is None else last + 1
 
+    @property
+    def holds(self) -> bool:
+        """Whether anything waits for the next commit."""
+        return bool(self.buffer.spans or self.buffer.rows)
+
     def due(self, now: float) -> bool:
         """Say whether the buffer should be committed now (monotonic seconds)."""
         limits, held = self.setup.limits, self.buffer
         waited = now - held.since >= limits.commit_seconds
-        return bool(held.spans or held.rows) and (
-            waited or held.records >= limits.commit_records or held.size >= limits.commit_bytes
-        )
+        return self.holds and (waited or held.records >= limits.commit_records or held.size >= limits.commit_bytes)
 
     def commit(self) -> dict[Slot, int]:
         """Commit the buffer, but for what another writer has committed meanwhile; return how far the broker may be told.

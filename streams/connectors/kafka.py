@@ -47,6 +47,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "receive.message.max.bytes": 3 * RECORD_BYTES_MAX,
     "queued.max.messages.kbytes": 32 * 1024,
     "fetch.queue.backoff.ms": 5,
+    "session.timeout.ms": 10_000,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }

@@ -9,6 +9,8 @@ A batch is committed in this order; after a crash behind any step, the restart c
 3. lineage event to the ledger. A crash leaves the broker's hint behind: nothing rests on it
 4. broker offsets, as a hint (the engine's)
 
+While one batch is sent, in a thread of its own, the next one is fetched and cleaned: one is sent at a time, in order.
+
 On start, per partition: the last raw offset at the end of the clean partition says where to go on; the ledger says up to
 where events were told. What lies between is run again: told if it was sent and not told, sent if told and not found
 (dead letters alone leave no trace in the clean topic). The window of duplicates before is read again to rebuild the state.
@@ -18,8 +20,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -63,8 +66,10 @@ class Cleaner:
         self._contracts = {contract.raw_topic: contract for contract in setup.contracts}
         self._progress: dict[str, Progress] = {}
         self._sender = Sender(setup.client)
+        self._thread = ThreadPoolExecutor(1, "headwater-send")
+        self._sending: Future[None] | None = None
         self._waiting: list[Sent] = []
-        self._hints: dict[Slot, int] = {}
+        self._hints: deque[Mapping[Slot, int]] = deque()
 
     @property
     def runs(self) -> list[RunRef]:
@@ -73,6 +78,7 @@ class Cleaner:
 
     def assigned(self, slots: Sequence[Slot]) -> dict[Slot, int]:
         """Recover the raw partitions just given to this process; return where to go on with each."""
+        self.settle()
         resumed: dict[Slot, int] = {}
         for topic in sorted({slot.topic for slot in slots}):
             contract = self._contracts[topic]
@@ -93,20 +99,45 @@ class Cleaner:
                 progress.state.duplicates.pop(slot.partition, None)
 
     def clean(self, topic: str, records: pa.RecordBatch) -> None:
-        """Clean one batch of a raw topic and send what it comes to; tells of it when the next batch is sent, or at `settle`."""
+        """Clean one batch of a raw topic and begin to send what it comes to. Raises what sending the one before failed with.
+
+        The ledger is told of it when the next batch is sent, or at `settle`.
+        """
         contract, progress = self._contracts[topic], self._progress[topic]
         began = time.perf_counter()
         outcome = process_batch(records, progress.state, contract)
-        self._send_dead_letters(outcome, contract)
-        self.settle()
-        self._sender.send_all(contract.clean_topic, encoded_rows(outcome.rows, contract))
         progress.state = outcome.state
         progress.next_offsets.update(outcome.next_offsets)
         facts = self._facts(progress.run, contract, records, outcome, time.perf_counter() - began)
-        self._waiting.append(Sent(facts, {Slot(topic, p): offset for p, offset in outcome.next_offsets.items()}))
+        sent = Sent(facts, {Slot(topic, p): offset for p, offset in outcome.next_offsets.items()})
+        self._join()
+        self._sending = self._thread.submit(self._send, contract, outcome, sent)
 
     def settle(self) -> None:
-        """Wait until all that was sent is acknowledged, and tell the ledger."""
+        """Wait until all that was sent is acknowledged, and the ledger told."""
+        self._join()
+        self._settle()
+
+    def hints(self) -> dict[Slot, int]:
+        """Return how far the broker may be told since the last call."""
+        hints: dict[Slot, int] = {}
+        while self._hints:
+            hints |= self._hints.popleft()
+        return hints
+
+    def _join(self) -> None:
+        if self._sending is not None:
+            sending, self._sending = self._sending, None
+            sending.result()
+
+    def _send(self, contract: Contract, outcome: Outcome[CleanState], sent: Sent) -> None:
+        """Send one batch, behind the one before it: in the thread, one at a time."""
+        self._send_dead_letters(outcome, contract)
+        self._settle()
+        self._sender.send_all(contract.clean_topic, encoded_rows(outcome.rows, contract))
+        self._waiting.append(sent)
+
+    def _settle(self) -> None:
         if not self._waiting:
             return
         self._sender.flush()
@@ -114,17 +145,13 @@ class Cleaner:
         waiting, self._waiting = self._waiting, []
         for sent in waiting:
             self.setup.emitter.commit(sent.facts)
-            self._hints.update(sent.next_offsets)
+            self._hints.append(sent.next_offsets)
         self.setup.step("lineage")
-
-    def hints(self) -> dict[Slot, int]:
-        """Return how far the broker may be told since the last call."""
-        hints, self._hints = self._hints, {}
-        return hints
 
     def finish(self) -> None:
         """Settle, and close the runs."""
         self.settle()
+        self._thread.shutdown()
         for progress in self._progress.values():
             self.setup.emitter.finish(progress.run, self.setup.now())
 

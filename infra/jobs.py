@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from infra.memory import return_freed_memory
 from infra.settings import Settings
 from infra.wiring import chosen, setup, stop_on_signal
 
@@ -21,6 +22,7 @@ def run_clean(settings: Settings, datasets: Sequence[str], engine: str, *, drain
     """Run the clean hop until stopped or drained; return this run's counts by dataset."""
     from streams.topology import clean_job  # noqa: PLC0415
 
+    return_freed_memory()
     given = setup(settings, chosen(settings, datasets), engine=engine)
     if engine == "faust":
         from streams.engines import faust_worker  # noqa: PLC0415
@@ -42,6 +44,7 @@ def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Cou
     from streams.engines import lander  # noqa: PLC0415
     from streams.topology import land_job  # noqa: PLC0415
 
+    return_freed_memory()
     given = setup(settings, chosen(settings, datasets))
     with stop_on_signal() as stop:
         runs = lander.run(given, stop, drain=drain)

@@ -16,6 +16,7 @@ import orjson
 
 from infra.bench import rivals
 from infra.bench.clock import Clock, peak_bytes
+from infra.memory import return_freed_memory
 from infra.settings import Settings, load_settings
 
 
@@ -24,6 +25,7 @@ def clean_drained(settings: Settings) -> dict[str, Any]:
     from infra.wiring import catalog, setup
     from streams.engines import direct
 
+    return_freed_memory()
     clock = Clock()
     given = setup(settings, tuple(catalog(settings)), step=lambda _name: clock.done())
     with first_fetch_noted(clock, direct):
@@ -36,6 +38,7 @@ def land_drained(settings: Settings) -> dict[str, Any]:
     from infra.wiring import catalog, setup
     from streams.engines import lander
 
+    return_freed_memory()
     clock = Clock()
     given = setup(settings, tuple(catalog(settings)), step=lambda _name: clock.done())
     with first_fetch_noted(clock, lander), commits_timed() as seconds:
@@ -43,20 +46,48 @@ def land_drained(settings: Settings) -> dict[str, Any]:
     return clock.figures(_records(given.emitter, runs)) | {"commit_seconds": seconds}
 
 
-def clean_command(settings: Settings, datasets: list[str]) -> dict[str, Any]:
-    """Run what `headwater clean DATASETS --drain` runs."""
-    from infra.jobs import run_clean
+def clean_command(settings: Settings, datasets: list[str], mark: int) -> dict[str, Any]:
+    """Run what `headwater clean DATASETS --drain` runs; tell the memory at its peak by `mark` records, and by the end."""
+    from infra.wiring import chosen, setup
+    from streams.engines import direct
 
-    counts = run_clean(settings, datasets, "direct", drain=True)
-    return {"records": sum(count["records_in"] for count in counts.values()), "peak_bytes": peak_bytes()}
+    return_freed_memory()
+    given = setup(settings, chosen(settings, datasets))
+    with peaks_noted(given.emitter, mark) as peaks:
+        runs = direct.clean(given, lambda: False, drain=True)
+    return {"records": _records(given.emitter, runs), **peaks, "peak_bytes": peak_bytes()}
 
 
-def land_command(settings: Settings, datasets: list[str]) -> dict[str, Any]:
-    """Run what `headwater land DATASETS` runs, until SIGTERM."""
-    from infra.jobs import run_land
+def land_command(settings: Settings, datasets: list[str], mark: int) -> dict[str, Any]:
+    """Run what `headwater land DATASETS` runs, until SIGTERM; tell its memory as `clean_command` does."""
+    from infra.wiring import chosen, setup, stop_on_signal
+    from streams.engines import lander
 
-    counts = run_land(settings, datasets, drain=False)
-    return {"records": sum(count["records_in"] for count in counts.values()), "peak_bytes": peak_bytes()}
+    return_freed_memory()
+    given = setup(settings, chosen(settings, datasets))
+    with stop_on_signal() as stop, peaks_noted(given.emitter, mark) as peaks:
+        runs = lander.run(given, stop)
+    return {"records": _records(given.emitter, runs), **peaks, "peak_bytes": peak_bytes()}
+
+
+@contextmanager
+def peaks_noted(emitter: Any, mark: int) -> Iterator[dict[str, int]]:
+    """Give a dictionary that holds `early_peak_bytes` once the commits told so far cover `mark` records."""
+    plain, told, peaks = emitter.commit, 0, dict[str, int]()
+
+    def noting(facts: Any) -> bool:
+        nonlocal told
+        made: bool = plain(facts)
+        told += facts.records_in
+        if told >= mark:
+            peaks.setdefault("early_peak_bytes", peak_bytes())
+        return made
+
+    emitter.commit = noting
+    try:
+        yield peaks
+    finally:
+        emitter.commit = plain
 
 
 @contextmanager

@@ -45,7 +45,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "fetch.max.bytes": RECORD_BYTES_MAX,
     "fetch.message.max.bytes": 2 * 1024 * 1024,
     "receive.message.max.bytes": 3 * RECORD_BYTES_MAX,
-    "queued.max.messages.kbytes": 32 * 1024,
+    "queued.max.messages.kbytes": 8 * 1024,
     "fetch.queue.backoff.ms": 5,
     "session.timeout.ms": 10_000,
     "enable.partition.eof": True,

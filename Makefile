@@ -36,7 +36,7 @@ quick: setup
 	@$(PYTHON_BIN) -m pytest -m "not servers and not slow" $(ARGS)
 
 bench:
-	@sh infra/bootstrap.sh run
+	@sh infra/bootstrap.sh dev
 	@$(PYTHON_BIN) -m infra.main bench $(NAME) $(ARGS)
 
 clean:

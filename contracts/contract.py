@@ -1,22 +1,24 @@
 """A contract, read: the part of an ODCS v3.1 file that the stream obeys, frozen, with the hash of its content.
 
 The file is the truth (https://bitol-io.github.io/open-data-contract-standard/v3.1.0/); `contracts.lint` has judged it
-before anything here is built. What ODCS has no word for stands in `customProperties` of the contract:
-
-| property | meaning | default |
-| --- | --- | --- |
-| eventTime | the timestamp field that says when it happened | required |
-| partitions | partitions of the raw and clean topics | 4 |
+before anything here is built. What ODCS has no word for stands in `customProperties`: `contracts.custom` has the table.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date", "object", "array"]
+
+Mode = Literal["quarantine", "evolve", "freeze", "discard_row", "discard_value"]
+"""What becomes of a record that departs from its contract."""
+
+Mask = Literal["mask", "hash", "tokenize", "drop", "seal"]
+"""What becomes of a value that may be personal, where the contract says more than a classification."""
 
 PARTITIONS_DEFAULT = 4
 
@@ -48,11 +50,51 @@ class Field:
     items: Field | None = None
     """Of an array."""
     examples: tuple[Any, ...] = ()
+    unique: bool = False
+    mode: Mode | None = None
+    """Of this field alone; the contract's where None."""
+    mask: Mask | None = None
+    """By classification where None."""
 
     @property
     def public(self) -> bool:
         """Whether the contract says that the field cannot hold personal data. Everything else is masked (law L6)."""
         return self.classification == "public"
+
+
+@dataclass(frozen=True)
+class DuplicatePlan:
+    """How far back in its raw partition a record's exact duplicate is sought: in records, and in seconds of broker time."""
+
+    window_records: int | None = None
+    """The installation's setting where None."""
+    window_seconds: int | None = None
+    """No bound in time where None."""
+
+
+@dataclass(frozen=True)
+class NearDuplicatePlan:
+    """Which text fields make two rows near duplicates, and from what Jaccard similarity of their shingles on."""
+
+    fields: tuple[str, ...]
+    threshold: float = 0.85
+
+
+@dataclass(frozen=True)
+class DocumentPlan:
+    """How a document's bytes become text: which field holds them, which says their type, and the steps, `name@1`, in order."""
+
+    field: str
+    content_type: str | None = None
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PassagePlan:
+    """How long a passage is, and how much of the one before it repeats, in tokens."""
+
+    tokens: int = 200
+    overlap: int = 20
 
 
 @dataclass(frozen=True)
@@ -69,6 +111,19 @@ class Contract:
     event_time: str
     partitions: int = PARTITIONS_DEFAULT
     description: str = ""
+    mode: Mode = "quarantine"
+    change: Literal["append", "upsert"] = "append"
+    """Whether records are facts of their own, or the newest state of their key (DESIGN: silver is history)."""
+    envelope: Literal["none", "debezium"] = "none"
+    """What the value is wrapped in."""
+    subject: str | None = None
+    """The field that names the person whom a record is about: one data key and one set of placeholders each."""
+    duplicates: DuplicatePlan = DuplicatePlan()
+    near_duplicates: NearDuplicatePlan | None = None
+    document: DocumentPlan | None = None
+    passages: PassagePlan | None = None
+    source: str = dataclasses.field(default="", compare=False, repr=False)
+    """The whole file as canonical JSON text, for what is made from more than the stream obeys: docs, exports, diffs."""
 
     @property
     def dataset(self) -> str:

@@ -17,6 +17,7 @@ import orjson
 from contracts import yaml_text
 from contracts.checks import pattern_fault
 from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, Rule, content_hash
+from contracts.custom import OF_CONTRACT, OF_FIELD, contract_attributes, fault, field_attributes
 from contracts.errors import ContractInvalid
 
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "date", "object", "array")
@@ -34,7 +35,6 @@ OPTIONS = {
     },
 }
 OPTIONS["number"] = OPTIONS["integer"]
-CUSTOM_PROPERTIES = ("eventTime", "partitions")
 PARTITIONS_MAX = 1_000
 
 
@@ -83,17 +83,17 @@ def read(text: str, file: str, odcs_schema: Mapping[str, Any]) -> Contract:
 def built(data: Mapping[str, Any]) -> Contract:
     """Return the contract of data that has no faults."""
     schema = data["schema"][0]
-    custom = {item["property"]: item["value"] for item in data.get("customProperties", ())}
+    canonical = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
     return Contract(
         id=data["id"],
         domain=data["domain"],
         name=data["name"],
         contract_version=data["version"],
-        hash=content_hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)),
+        hash=content_hash(canonical),
         fields=tuple(_field(item) for item in schema["properties"]),
-        event_time=custom["eventTime"],
-        partitions=int(custom.get("partitions", PARTITIONS_DEFAULT)),
         description=data.get("description", {}).get("purpose", "") or schema.get("description", ""),
+        source=canonical.decode(),
+        **contract_attributes(data),
     )
 
 
@@ -109,6 +109,8 @@ def _field(item: Mapping[str, Any]) -> Field:
         fields=tuple(_field(child) for child in item.get("properties", ())),
         items=_field(item["items"]) if "items" in item else None,
         examples=tuple(item.get("examples", ())),
+        unique=bool(item.get("unique", False)),
+        **field_attributes(item),
     )
 
 
@@ -225,6 +227,8 @@ def _one_field(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bo
         return
     if nested and kind in ("timestamp", "date"):
         yield _Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
+    for index, given in enumerate(item.get("customProperties", ())):
+        yield from _known(given, OF_FIELD, (*at, "customProperties", index), {})
     yield from _roles(item, at, nested=nested)
     yield from _options(item, at, nested=nested)
     for index, quality in enumerate(item.get("quality", ())):
@@ -300,9 +304,7 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
     custom = {}
     for index, item in enumerate(data.get("customProperties", ())):
         custom[item["property"]] = item["value"]
-        if item["property"] not in CUSTOM_PROPERTIES:
-            expected = " or ".join(CUSTOM_PROPERTIES)
-            yield _Found(("customProperties", index), str(item["property"]), f"is not known here: expected {expected}")
+        yield from _known(item, OF_CONTRACT, ("customProperties", index), properties)
     named = custom.get("eventTime")
     event_time = properties.get(named) if isinstance(named, str) else None
     if event_time is None or event_time.get("logicalType") != "timestamp" or not event_time.get("required"):
@@ -321,6 +323,17 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
         yield _Found(
             ("schema", 0, "properties"), "primaryKey", "no property is one: expected at least one, it becomes the record's key"
         )
+
+
+def _known(
+    item: Mapping[str, Any], known: Sequence[str], at: tuple[str | int, ...], properties: Mapping[str, Mapping[str, Any]]
+) -> Iterator[_Found]:
+    """Find a custom property that is not known in its place, or not what it may be."""
+    name = str(item["property"])
+    if name not in known:
+        yield _Found(at, name, f"is not known here: expected one of {', '.join(known)}")
+    elif message := fault(name, item["value"], properties):
+        yield _Found(at, name, message)
 
 
 def _field_name(data: Any, path: tuple[str | int, ...]) -> str:

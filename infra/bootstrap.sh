@@ -73,7 +73,7 @@ sync_environment() {
     : >"$SYNCING"
     say "installing the Python environment ($kind); the first time takes some minutes"
     rm -f "$STAMP"
-    if [ "$kind" = dev ]; then set -- --group dev; else set -- --inexact; fi
+    if [ "$kind" = dev ]; then set -- --group dev --group peers; else set -- --inexact; fi
     "$TOOLS/bin/uv" sync --quiet --frozen --no-python-downloads --python "$python" --extra main "$@" ||
         fail "the Python environment could not be installed" \
             "try: see whether the package index answers and the disk has 3 GB of room, then again"

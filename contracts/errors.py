@@ -11,6 +11,8 @@
         ├── StackBroken           the local stack cannot start, or lacks a program
         ├── DiskFull              no room left where we write
         ├── LedgerBroken          the ledger holds what we did not write
+        ├── KeysBroken            the key store cannot be read, or not with this master key
+        ├── SealBroken            sealed bytes are not what this key sealed for this place
         └── NotFound              what was asked for by name is not there
 
 Bad data is not an error: it is a dead letter (`contracts.records`). Messages and fields never carry a record's content.
@@ -82,6 +84,14 @@ class DiskFull(TerminalError):
 
 class LedgerBroken(TerminalError):
     """The ledger holds a line that was not written by its own code."""
+
+
+class KeysBroken(TerminalError):
+    """The key store cannot be read, or not with this installation's master key."""
+
+
+class SealBroken(TerminalError):
+    """Sealed bytes do not open: another key, another place, or a bit was changed."""
 
 
 class NotFound(TerminalError):

@@ -52,6 +52,10 @@ class Settings:
     """Marquez or another OpenLineage endpoint; also read from OPENLINEAGE_URL. Empty: events stay in the ledger."""
     openlineage_api_key: str = ""
     """Sent as a bearer token to `openlineage_url`; also read from OPENLINEAGE_API_KEY."""
+    keys: Path = Path()
+    """File of the key store, with the master key beside it (`master.key`). Unset: `keys/keys.sqlite` under home."""
+    master_key: str = ""
+    """Master key of the key store, 64 hex digits, where it must not lie beside it: give HEADWATER_MASTER_KEY."""
     batch_records: int = 5_000
     """At most so many records in one batch of a clean job."""
     batch_bytes: int = 16 * 1024 * 1024
@@ -98,6 +102,11 @@ class Settings:
     def ledger(self) -> Path:
         """Folder of the lineage ledger."""
         return self.home / "ledger"
+
+    @property
+    def key_store(self) -> Path:
+        """File of the key store."""
+        return self.home / "keys" / "keys.sqlite" if self.keys == Path() else self.keys
 
     @property
     def feature_store(self) -> Path:

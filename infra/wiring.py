@@ -20,6 +20,7 @@ from infra.process_table import alive, instance
 from infra.settings import PROJECT_FOLDER, Settings
 
 if TYPE_CHECKING:
+    from contracts.keys import KeyStore
     from lineage.emit import Emitter
     from streams.setup import Setup, Step
 
@@ -80,6 +81,15 @@ def emitter(settings: Settings) -> Emitter:
     return Emitter(FileLedger(settings.ledger), settings.project)
 
 
+def key_store(settings: Settings) -> KeyStore:
+    """Return the key store of this installation. Nothing is opened or made before its first use."""
+    from contracts.connectors.key_store import MasterKey, SqliteKeyStore, parsed_master_key  # noqa: PLC0415
+
+    given = settings.master_key
+    wrapper = MasterKey(parsed_master_key(given, "HEADWATER_MASTER_KEY, or master_key in the settings")) if given else None
+    return SqliteKeyStore(settings.key_store, wrapper)
+
+
 def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "direct", step: Step | None = None) -> Setup:
     """Return what a stream engine is given."""
     from streams.setup import Limits, Setup, no_step  # noqa: PLC0415
@@ -89,6 +99,7 @@ def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "d
         tables=str(settings.tables),
         contracts=tuple(contracts),
         emitter=emitter(settings),
+        keys=key_store(settings),
         now=now,
         instance=instance(),
         alive=alive,

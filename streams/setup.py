@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.contract import Contract
+from contracts.keys import KeyStore
 from lineage.emit import Emitter
 from lineage.facts import Hop, RunRef
 from lineage.names import run_id
@@ -42,6 +43,7 @@ class Setup:
     tables: str
     contracts: tuple[Contract, ...]
     emitter: Emitter
+    keys: KeyStore
     now: Callable[[], datetime]
     instance: str
     """This process, as `lineage` remembers it."""

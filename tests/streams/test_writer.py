@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.wiring import emitter
+from infra.wiring import emitter, key_store
 from lineage.facts import RunRef
 from streams import land
 from streams.batches import landing_batch
@@ -26,6 +26,7 @@ def setup(tmp_settings) -> Setup:
         tables=str(tmp_settings.tables),
         contracts=(PLAIN,),
         emitter=emitter(tmp_settings),
+        keys=key_store(tmp_settings),
         now=a_moment,
         instance="one",
         alive=lambda _instance: True,

@@ -20,6 +20,9 @@ CONTRACT_HEADER = "contract"
 REASON_HEADER = "reason"
 """Header of a dead letter with its reason code."""
 
+VERSION_HEADER = "contract-version"
+"""Header of a raw record with the version of the contract that it follows; without it, the newest in force."""
+
 SOURCE_HEADER = "source"
 """Header of a raw record that an example source made: `<source>:<sequence>`, so that a replay can go on where it stopped."""
 
@@ -36,6 +39,12 @@ RECORD_SCHEMA = pa.schema(
 
 `timestamp_ms` is the record's own in Kafka, in milliseconds since 1970 UTC.
 """
+
+VERSION_FIELD = pa.field("version", pa.large_binary())
+"""What a raw record says in VERSION_HEADER. A batch has this column, behind the others, only where some record says so."""
+
+EVOLVED = "_evolved"
+"""Column of a row on its way, never of a table: what goes beyond the contract's columns, as JSON text. Mostly absent."""
 
 TOPIC, PARTITION, OFFSET, INGESTED_AT = "_topic", "_partition", "_offset", "_ingested_at"
 CONTRACT_HASH = "_contract_hash"
@@ -68,6 +77,14 @@ class Reason(StrEnum):
     MISSING_KEY = "missing_key"
     MISSING_VALUE = "missing_value"
     RULE_BROKEN = "rule_broken"
+    UNKNOWN_FIELD = "unknown_field"
+    """It has a field, at any depth, that its contract does not know."""
+    DISCARDED_ROW = "discarded_row"
+    """Its contract's mode discards what departs from it: no payload is kept; `rule` says what the departure was."""
+    FROZEN = "frozen"
+    """It departs from a contract that is frozen: `rule` says how."""
+    UNKNOWN_VERSION = "unknown_version"
+    """It says that it follows a version of the contract that is not in force."""
     DUPLICATE = "duplicate"
     FOREIGN = "foreign"
     """A record in a clean or dead-letter topic that no clean job of ours wrote."""

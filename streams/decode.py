@@ -8,12 +8,13 @@ record stands alone. A record's verdict depends on its own bytes alone, never on
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -23,8 +24,11 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from contracts.contract import Contract, Field
+from contracts.modes import EXACT_MAX, discardable_fields, widenable_fields
 from contracts.records import Reason
 from contracts.schema import PARSED_AFTER_READING, reading_schema
+from streams.departures import Refusal, Settlement, departures, evolved_of, is_unknown
+from streams.departures import settled as departed
 
 UNUSUAL = r"[\n\r]|\\u[dD]|[:,\[\s-](?:NaN|Inf)"
 """Newlines (Arrow reads lines), escaped surrogates, and numbers that JSON does not have."""
@@ -43,17 +47,6 @@ USUAL_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{
 
 TIME_MIN, TIME_MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
-PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "timestamp": (str,),
-    "date": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-}
-
 
 @dataclass(frozen=True)
 class Reject:
@@ -67,20 +60,57 @@ class Reject:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Accepted and rejected, side by side. `rows` has the contract's columns; `positions` says which record each row was."""
+    """Accepted and rejected, side by side. `rows` has the contract's columns; `positions` says which record each row was.
+
+    The rest is what the contract's modes made of accepted records that depart from it; for most batches it is empty.
+    """
 
     rows: pl.DataFrame
     positions: np.ndarray
     rejects: tuple[Reject, ...]
+    discarded: tuple[tuple[int, str], ...] = ()
+    """Position and field of each value left out."""
+    evolved: Mapping[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    """By position, what goes beyond the contract's columns: unmasked still."""
+    widened: Mapping[frozenset[str], tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    """Records that fit only where these integer columns are of numbers, and are in neither `rows` nor `rejects`."""
+
+
+@dataclass
+class _Settled:
+    """What the modes have made so far of the records that a typed reader refused."""
+
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    discarded: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    evolved: dict[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    widened: dict[frozenset[str], list[int]] = dataclasses.field(default_factory=dict)
+    mended: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    """Records to be read again, as (position, text)."""
+
+
+Settle = Callable[[int, bytes, "_Settled", Contract], None]
+"""Judges one record that departs, or may."""
 
 
 def decoded_values(values: pa.Array, positions: np.ndarray, contract: Contract) -> Decoded:
     """Return the rows of the records' values. `values` are large_binary without nulls; `positions` name them in the batch."""
+    return _decoded(values, positions, contract, _judge)
+
+
+def decoded_clean_values(values: pa.Array, positions: np.ndarray, contract: Contract) -> Decoded:
+    """Return the rows of clean records, which our own clean hop wrote: what goes beyond the contract's columns is evolved."""
+    return _decoded(values, positions, contract, _take)
+
+
+def _decoded(values: pa.Array, positions: np.ndarray, contract: Contract, settle: Settle) -> Decoded:
     usable, rejects = _usable(values, positions)
-    rows, kept, ill = _read(usable, contract)
+    rows, kept, settled = _read(usable, contract, settle)
     finite, beyond = _finite(rows, kept, contract)
-    times, late = _parsed_times(*finite, contract)
-    return Decoded(*times, tuple(sorted((*rejects, *ill, *beyond, *late), key=lambda reject: reject.position)))
+    exact, rounded = _exact(*finite, contract) if settle is _judge else (finite, [])
+    times, late = _parsed_times(*exact, contract, settled)
+    refused = sorted((*rejects, *settled.rejects, *beyond, *rounded, *late), key=lambda reject: reject.position)
+    widened = {names: tuple(at) for names, at in settled.widened.items()}
+    return Decoded(*times, tuple(refused), tuple(settled.discarded), settled.evolved, widened)
 
 
 def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list[Reject]]:
@@ -96,14 +126,13 @@ def _usable(values: pa.Array, positions: np.ndarray) -> tuple[pl.DataFrame, list
     unusual, mended = texts.filter(~plain), []
     for at, text in zip(unusual["position"], unusual["text"], strict=True):
         reject = _diagnosis(int(at), text.encode(), ())
-        if reject is not None and reject.reason is not Reason.ILL_TYPED:
+        if reject is not None:
             rejects.append(reject)
         else:
             # Valid JSON: a newline in it stands between tokens, for within a string it must be escaped.
             mended.append((int(at), text.strip().replace("\n", " ").replace("\r", " ")))
-    lines = pl.DataFrame(mended, schema={"position": pl.Int64, "text": pl.String}, orient="row")
     usual = texts.filter(plain).select(pl.col("position").cast(pl.Int64), "text")
-    return pl.concat([usual, lines]).sort("position"), rejects
+    return pl.concat([usual, _lines(mended)]).sort("position"), rejects
 
 
 def utf8_texts(values: pa.Array) -> pl.Series:
@@ -139,38 +168,107 @@ def _maybe_deep(texts: pl.Series) -> pl.Series:
     return deep
 
 
-def _read(lines: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
-    whole = _read_lines(lines["text"], contract)
+def _read(lines: pl.DataFrame, contract: Contract, settle: Settle) -> tuple[pl.DataFrame, np.ndarray, _Settled]:
+    """Return what can be read, at once if every line fits its contract; else the lines that do not are judged one by one."""
+    settled = _Settled()
+    whole = _read_lines(lines["text"], contract, "error")
     if whole is not None:
-        return whole, lines["position"].to_numpy(), []
-    suspects = np.fromiter((_diagnosis(0, t.encode(), contract.fields) is not None for t in lines["text"]), bool, lines.height)
-    parts = [*_halved(lines.filter(~suspects), contract), *_halved(lines.filter(suspects), contract)]
-    rejects = [reject for _, _, reject in parts if reject is not None]
-    good = [(rows, positions) for rows, positions, reject in parts if reject is None]
+        return whole, lines["position"].to_numpy(), settled
+    texts = [text.encode() for text in lines["text"]]
+    found = [_suspicion(text, contract) for text in texts]
+    for at, text, suspicion in zip(lines["position"], texts, found, strict=True):
+        if suspicion == "strange":
+            settle(int(at), text, settled, contract)
+    kinds = pl.Series(found, dtype=pl.String)
+    parts = [_halved(lines.filter(kinds == kind), contract) for kind in ("", "ill")]
+    good, refused = _sorted_out(parts)
+    for at, text in refused:
+        settle(at, text.encode(), settled, contract)
+    mended, broken = _sorted_out([_halved(_lines(settled.mended), contract)])
+    settled.rejects += [Reject(at, Reason.ILL_TYPED) for at, _ in broken]
+    good += mended
     if not good:
-        return _empty(contract), np.empty(0, np.int64), rejects
+        return _empty(contract), np.empty(0, np.int64), settled
     positions = np.concatenate([p for _, p in good])
     order = np.argsort(positions, kind="stable")
-    return pl.concat([rows for rows, _ in good])[order], positions[order], rejects
+    return pl.concat([rows for rows, _ in good])[order], positions[order], settled
 
 
-def _halved(lines: pl.DataFrame, contract: Contract) -> Iterator[tuple[pl.DataFrame, np.ndarray, Reject | None]]:
-    """Yield what Arrow reads of the lines, and a reject for each record that it refuses when alone."""
+def _suspicion(text: bytes, contract: Contract) -> Literal["", "ill", "strange"]:
+    """Say how a record departs: not, as far as one can tell; by types, which the typed reader decides; by unknown fields."""
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return "ill"
+    found = departures(read, contract) if isinstance(read, dict) else []
+    if is_unknown(found):
+        return "strange"
+    return "ill" if found else ""
+
+
+def _judge(at: int, text: bytes, settled: _Settled, contract: Contract) -> None:
+    """Settle a record that departs from its contract, or that the typed reader refused for another reason."""
+    reject = _diagnosis(at, text, contract.fields)
+    if reject is not None:
+        settled.rejects.append(reject)
+        return
+    read = orjson.loads(text)
+    found = departures(read, contract)
+    made = departed(text, read, found, contract) if found else Settlement(Refusal(Reason.ILL_TYPED, None, None))
+    if made.refusal is not None:
+        settled.rejects.append(Reject(at, made.refusal.reason, made.refusal.field, made.refusal.rule))
+    elif made.widened:
+        settled.widened.setdefault(made.widened, []).append(at)
+    else:
+        settled.mended.append((at, orjson.dumps(made.value).decode()))
+        settled.discarded += [(at, field) for field in made.discarded]
+        if made.evolved:
+            settled.evolved[at] = made.evolved
+
+
+def _take(at: int, text: bytes, settled: _Settled, contract: Contract) -> None:
+    """Settle a clean record with columns beyond its contract's: they were judged when it was cleaned."""
+    reject = _diagnosis(at, text, contract.fields)
+    if reject is not None:
+        settled.rejects.append(reject)
+        return
+    rest, beyond = evolved_of(orjson.loads(text), contract)
+    if any(departure.reason is Reason.ILL_TYPED for departure in departures(rest, contract)):
+        settled.rejects.append(Reject(at, Reason.ILL_TYPED))
+        return
+    settled.mended.append((at, orjson.dumps(rest).decode()))
+    if beyond:
+        settled.evolved[at] = beyond
+
+
+def _lines(read: list[tuple[int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(read, schema={"position": pl.Int64, "text": pl.String}, orient="row")
+
+
+def _sorted_out(
+    parts: Iterable[Iterator[tuple[pl.DataFrame, np.ndarray, str | None]]],
+) -> tuple[list[tuple[pl.DataFrame, np.ndarray]], list[tuple[int, str]]]:
+    """Return what was read, and the records that were refused when alone, as (position, text)."""
+    made = [part for each in parts for part in each]
+    good = [(rows, positions) for rows, positions, refused in made if refused is None]
+    return good, [(int(positions[0]), refused) for _, positions, refused in made if refused is not None]
+
+
+def _halved(lines: pl.DataFrame, contract: Contract) -> Iterator[tuple[pl.DataFrame, np.ndarray, str | None]]:
+    """Yield what Arrow reads of the lines, and the text of each record that it refuses when alone."""
     pending = [lines] if lines.height else []
     while pending:
         part = pending.pop()
-        rows = _read_lines(part["text"], contract)
+        rows = _read_lines(part["text"], contract, "ignore")
         if rows is not None:
             yield rows, part["position"].to_numpy(), None
         elif part.height > 1:
             pending += [part[: part.height // 2], part[part.height // 2 :]]
         else:
-            at = int(part["position"][0])
-            reject = _diagnosis(at, part["text"][0].encode(), contract.fields) or Reject(at, Reason.ILL_TYPED)
-            yield _empty(contract), np.empty(0, np.int64), reject
+            yield _empty(contract), part["position"].to_numpy(), part["text"][0]
 
 
-def _read_lines(texts: pl.Series, contract: Contract) -> pl.DataFrame | None:
+def _read_lines(texts: pl.Series, contract: Contract, unknown: Literal["error", "ignore"]) -> pl.DataFrame | None:
     """Return the lines as columns, or None if any of them is refused or is not one object."""
     if not len(texts):
         return _empty(contract)
@@ -178,7 +276,7 @@ def _read_lines(texts: pl.Series, contract: Contract) -> pl.DataFrame | None:
     joined = pc.binary_join(pa.LargeListArray.from_arrays([0, len(texts)], array), pa.scalar("\n", pa.large_string()))
     lines = joined.buffers()[2]
     options = _reading_options(lines.size, int(pc.max(pc.binary_length(array)).as_py()))
-    parse = pj.ParseOptions(explicit_schema=reading_schema(contract), unexpected_field_behavior="ignore")
+    parse = pj.ParseOptions(explicit_schema=reading_schema(contract), unexpected_field_behavior=unknown)
     try:
         table = pj.read_json(pa.BufferReader(lines), read_options=options, parse_options=parse)
     except pa.ArrowInvalid:
@@ -223,8 +321,21 @@ def _infinite(column: pl.Expr, field: Field) -> pl.Expr | None:
     return None
 
 
+def _exact(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> tuple[tuple[pl.DataFrame, np.ndarray], list[Reject]]:
+    """Return the rows without those whose whole number would be rounded if its column, which may, became one of numbers."""
+    names = [name for name in widenable_fields(contract) if (rows[name].abs() > EXACT_MAX).any()]
+    if not names:
+        return (rows, positions), []
+    beyond = [pl.when(pl.col(name).abs() > EXACT_MAX).then(pl.lit(name)) for name in names]
+    first = rows.select(beyond=pl.coalesce(beyond))["beyond"]
+    rule = f"evolve: at most {EXACT_MAX}"
+    rejects = [Reject(int(at), Reason.ILL_TYPED, name, rule) for at, name in zip(positions, first, strict=True) if name]
+    good = first.is_null()
+    return (rows.filter(good), positions[good.to_numpy()]), rejects
+
+
 def _parsed_times(
-    rows: pl.DataFrame, positions: np.ndarray, contract: Contract
+    rows: pl.DataFrame, positions: np.ndarray, contract: Contract, settled: _Settled
 ) -> tuple[tuple[pl.DataFrame, np.ndarray], list[Reject]]:
     """Return the rows with their timestamps and dates parsed, and a reject for each that is none, or has no time zone."""
     fields = [field for field in contract.fields if field.logical_type in PARSED_AFTER_READING]
@@ -232,7 +343,15 @@ def _parsed_times(
     parsed = rows.with_columns(times)
     if all(column.null_count() == rows[column.name].null_count() for column in times):
         return (parsed, positions), []
-    wrong = [pl.when(column.is_null() & rows[column.name].is_not_null()).then(pl.lit(column.name)) for column in times]
+    lost = [column.is_null() & rows[column.name].is_not_null() for column in times]
+    kept = discardable_fields(contract)
+    settled.discarded += [
+        (int(at), column.name)
+        for column, bad in zip(times, lost, strict=True)
+        if column.name in kept
+        for at in positions[bad.to_numpy()]
+    ]
+    wrong = [pl.when(bad & (column.name not in kept)).then(pl.lit(column.name)) for column, bad in zip(times, lost, strict=True)]
     first = parsed.select(bad=pl.coalesce(wrong))["bad"]
     good = first.is_null()
     kinds = {field.name: field.logical_type for field in fields}
@@ -282,8 +401,7 @@ def _diagnosis(position: int, value: bytes, fields: Sequence[Field]) -> Reject |
         return Reject(position, Reason.UNDECODABLE, rule="object")
     if fields and (repeated := _repeated_key(value)):
         return Reject(position, Reason.UNDECODABLE, rule="repeated key", field=repeated if _known(repeated, fields) else None)
-    wrong = next((name for name, item in _ill_typed(read, fields)), None)
-    return None if wrong is None else Reject(position, Reason.ILL_TYPED, wrong, "logicalType")
+    return None
 
 
 def _known(name: str, fields: Sequence[Field]) -> bool:
@@ -305,26 +423,6 @@ def _repeated_key(value: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     return min(repeated, default=None)
-
-
-def _ill_typed(read: dict[str, Any], fields: Sequence[Field]) -> Iterator[tuple[str, Field]]:
-    for field in fields:
-        if not _fits(read.get(field.name), field):
-            yield field.name, field
-
-
-def _fits(item: Any, field: Field) -> bool:
-    """Say whether a value, null or not, is of the field's type, all that it holds included."""
-    if item is None:
-        return True
-    kinds = PYTHON_TYPES[field.logical_type]
-    if not isinstance(item, kinds) or (isinstance(item, bool) and bool not in kinds):
-        return False
-    if isinstance(item, dict):
-        return not any(_ill_typed(item, field.fields))
-    if isinstance(item, list):
-        return field.items is None or all(_fits(part, field.items) for part in item)
-    return field.logical_type != "integer" or not isinstance(item, int) or -(2**63) <= item < 2**63
 
 
 def _empty(contract: Contract) -> pl.DataFrame:

@@ -122,6 +122,11 @@ class Contract:
     near_duplicates: NearDuplicatePlan | None = None
     document: DocumentPlan | None = None
     passages: PassagePlan | None = None
+    status: str = "active"
+    others: tuple[Contract, ...] = ()
+    """Other versions of the same major that records may say they follow: older ones, to which this is an ADDITION."""
+    reserved: frozenset[str] = frozenset()
+    """Columns that other versions in force have, in lower case: an unknown field cannot become one of them."""
     source: str = dataclasses.field(default="", compare=False, repr=False)
     """The whole file as canonical JSON text, for what is made from more than the stream obeys: docs, exports, diffs."""
 

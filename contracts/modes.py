@@ -80,7 +80,7 @@ def evolved_name(contract: Contract, names: Sequence[str]) -> str | None:
 
 @cache
 def _lower_names(contract: Contract) -> frozenset[str]:
-    return frozenset(field.name.lower() for field in contract.fields)
+    return contract.reserved | {field.name.lower() for field in contract.fields}
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.records import CONTRACT_HEADER, RECORD_SCHEMA, SRC_HEADER
+from contracts.records import CONTRACT_HEADER, RECORD_SCHEMA, SRC_HEADER, VERSION_FIELD, VERSION_HEADER
 
 
 class Received(Protocol):
@@ -45,8 +45,15 @@ def _partition(message: Received) -> int:
 
 
 def record_batch(messages: Sequence[Received]) -> pa.RecordBatch:
-    """Return messages of one topic in RECORD_SCHEMA."""
-    return pa.record_batch(_columns(messages), schema=RECORD_SCHEMA)
+    """Return messages of one raw topic in RECORD_SCHEMA; with VERSION_FIELD where any says which version it follows."""
+    batch = pa.record_batch(_columns(messages), schema=RECORD_SCHEMA)
+    said = [_version(m.headers()) for m in messages]
+    return batch.append_column(VERSION_FIELD, binary_array(said)) if any(item is not None for item in said) else batch
+
+
+def _version(headers: Sequence[tuple[str, bytes]] | None) -> bytes | None:
+    """Return the last version that a record's headers say; a header without a value says none."""
+    return next((said for name, said in reversed(headers) if name == VERSION_HEADER), None) if headers else None
 
 
 def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:

@@ -7,7 +7,7 @@ Checks see the regular text before it is masked, because it is the sender's prom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,14 +18,18 @@ import pyarrow.compute as pc
 
 from contracts.checks import broken_checks, compiled
 from contracts.contract import Contract, Field
-from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, Reason
+from contracts.modes import widened
+from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, EVOLVED, Reason
 from contracts.schema import arrow_schema, clean_schema
 from streams.batches import ingested_at, taken
 from streams.decode import Reject, decoded_values
+from streams.discards import ruled, without_broken
 from streams.duplicates import DuplicateState, originals
+from streams.evolved import beyond_columns
 from streams.outcome import Outcome, offset_ranges
 from streams.personal import masked_rows
 from streams.text import regular_rows
+from streams.versions import Judged, assembled, by_version, contracts_of, discard_counts
 
 CLEAN_BYTES_MAX = 15 * 1024 * 1024
 """The longest clean record: what a topic takes, less room for key and headers."""
@@ -54,17 +58,44 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
     waiting[[reject.position for reject in early]] = False
     repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
     positions = np.flatnonzero(waiting & (found < 0))
-    decoded = decoded_values(taken(records["value"], positions), positions, contract)
-    rows, kept, broken = _checked(regular_rows(decoded.rows, contract), decoded.positions, contract)
-    rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
-    rejects = sorted([*early, *repeats, *decoded.rejects, *broken, *swollen], key=lambda reject: reject.position)
+    followed, unknown = by_version(records, positions, contract)
+    judged = [each for version, part in followed for each in _judged(part, records, version, contract.raw_topic)]
+    rejects = [*early, *repeats, *unknown, *(reject for each in judged for reject in each.rejects)]
     return Outcome(
-        rows=_clean_rows(rows, kept, records, contract),
-        dead_letters=_dead_letters(rejects, found, records, contract),
+        rows=assembled(judged, contract),
+        dead_letters=_dead_letters(sorted(rejects, key=lambda r: r.position), found, records, contract, contracts_of(judged)),
         repeated=0,
         next_offsets={p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()},
         state=CleanState(seen, state.duplicate_window, state.record_bytes_max),
+        discarded=discard_counts(judged),
     )
+
+
+def _judged(
+    positions: np.ndarray, records: pa.RecordBatch, contract: Contract, topic: str, wider: frozenset[str] = frozenset()
+) -> list[Judged]:
+    """Return what the records at these positions come to under one version of the contract.
+
+    Those that fit only where integer columns are of numbers are judged again so; `wider` names the columns of such a turn.
+    """
+    decoded = decoded_values(taken(records["value"], positions), positions, contract)
+    rows, discarded = without_broken(regular_rows(decoded.rows, contract), decoded.positions, contract)
+    rows, kept, broken = _checked(rows, decoded.positions, contract)
+    rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
+    evolved = beyond_columns(rows, kept, decoded.evolved, wider, contract, _outgoing)
+    table = _clean_rows(rows, kept, records, contract, topic, evolved, wider)
+    rejects = ruled([*decoded.rejects, *broken, *swollen], contract)
+    again = [
+        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, names | wider)
+        for names, at in sorted(decoded.widened.items(), key=lambda item: sorted(item[0]))
+    ]
+    whole = Judged(contract, table, kept, rejects, [*decoded.discarded, *discarded])
+    return [whole, *(each for part in again for each in part)]
+
+
+def _outgoing(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Return rows as they may leave: every text regular and masked."""
+    return masked_rows(regular_rows(rows, contract), contract)
 
 
 def _early_rejects(records: pa.RecordBatch, record_bytes_max: int) -> list[Reject]:
@@ -118,24 +149,35 @@ def _absent_bytes(field: Field) -> int:
     return within + (_absent_bytes(field.items) if field.items is not None else 0)
 
 
-def _coordinates(records: pa.RecordBatch, positions: np.ndarray, contract: Contract) -> dict[str, pa.Array]:
+def _coordinates(records: pa.RecordBatch, positions: np.ndarray, topic: str, hashes: pa.Array) -> dict[str, pa.Array]:
     names = [field.name for field in COORDINATE_FIELDS]
-    topic = pa.repeat(contract.raw_topic, len(positions))
     values = [
-        topic,
+        pa.repeat(topic, len(positions)),
         taken(records["partition"], positions),
         taken(records["offset"], positions),
         ingested_at(taken(records["timestamp_ms"], positions)),
-        pa.repeat(contract.hash, len(positions)),
+        hashes,
     ]
     return dict(zip(names, values, strict=True))
 
 
-def _clean_rows(rows: pl.DataFrame, positions: np.ndarray, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+def _clean_rows(
+    rows: pl.DataFrame,
+    positions: np.ndarray,
+    records: pa.RecordBatch,
+    contract: Contract,
+    topic: str,
+    evolved: pl.Series | None,
+    wider: frozenset[str],
+) -> pa.Table:
+    """Return the rows with their coordinates; columns that are wider than the contract's hold null, their values are evolved."""
     columns = rows.to_arrow().cast(_large(arrow_schema(contract)))
-    coordinates = _coordinates(records, positions, contract)
+    coordinates = _coordinates(records, positions, topic, pa.repeat(contract.hash, len(positions)))
     table = pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates])
-    return table.cast(clean_schema(contract))
+    table = table.cast(clean_schema(contract))
+    for name in sorted(wider):
+        table = table.set_column(table.column_names.index(name), pa.field(name, pa.int64()), pa.nulls(len(positions), pa.int64()))
+    return table if evolved is None else table.append_column(pa.field(EVOLVED, pa.string()), evolved.to_arrow().cast(pa.string()))
 
 
 def _large(schema: pa.Schema) -> pa.Schema:
@@ -143,15 +185,18 @@ def _large(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in schema])
 
 
-def _dead_letters(rejects: Sequence[Reject], found: np.ndarray, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+def _dead_letters(
+    rejects: Sequence[Reject], found: np.ndarray, records: pa.RecordBatch, contract: Contract, under: Mapping[int, Contract]
+) -> pa.Table:
     positions = np.array([reject.position for reject in rejects], np.int64)
     duplicated = [int(found[r.position]) if r.reason is Reason.DUPLICATE else None for r in rejects]
-    coordinates = _coordinates(records, positions, contract)
-    columns = coordinates | {
+    judges = [under.get(reject.position, contract) for reject in rejects]
+    hashes = pa.array([judge.hash for judge in judges], pa.string())
+    columns = _coordinates(records, positions, contract.raw_topic, hashes) | {
         "reason": pa.array([reject.reason.value for reject in rejects], pa.string()),
         "field": pa.array([reject.field for reject in rejects], pa.string()),
         "rule": pa.array([reject.rule for reject in rejects], pa.string()),
         "original_offset": pa.array(duplicated, pa.int64()),
-        "contract_version": pa.repeat(contract.contract_version, len(rejects)),
+        "contract_version": pa.array([judge.contract_version for judge in judges], pa.string()),
     }
     return pa.table({field.name: columns[field.name] for field in DEAD_LETTER_SCHEMA}).cast(DEAD_LETTER_SCHEMA)

@@ -11,7 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.contract import Contract
-from contracts.records import CONTRACT_HEADER, INGESTED_AT, OFFSET, PARTITION, REASON_HEADER, SRC_HEADER, TOPIC, src_header
+from contracts.records import (
+    CONTRACT_HASH,
+    CONTRACT_HEADER,
+    EVOLVED,
+    INGESTED_AT,
+    OFFSET,
+    PARTITION,
+    REASON_HEADER,
+    SRC_HEADER,
+    TOPIC,
+    src_header,
+)
 
 Encoded = tuple[bytes, str | None, int, int, list[tuple[str, bytes]]]
 """(value, key, partition, timestamp in ms, headers)."""
@@ -28,19 +39,22 @@ def encoded_rows(rows: pa.Table, contract: Contract) -> Iterator[Encoded]:
     text = io.BytesIO()
     frame.select(field.name for field in contract.fields).write_ndjson(text)
     lines = text.getvalue().split(b"\n")
+    if EVOLVED in frame.columns:
+        lines = [*map(_with_evolved, lines, frame[EVOLVED].to_list()), b""]
     keys = frame.select(
         pl.concat_str([pl.col(name).cast(pl.String) for name in contract.key], separator=KEY_SEPARATOR)
     ).to_series()
-    source, under = f"{contract.raw_topic}:", (CONTRACT_HEADER, contract.hash.encode())
+    source, unders = f"{contract.raw_topic}:", {h: (CONTRACT_HEADER, h.encode()) for h in frame[CONTRACT_HASH].unique()}
     coordinates = frame.select(
         source=pl.lit(source) + pl.col(PARTITION).cast(pl.String) + ":" + pl.col(OFFSET).cast(pl.String),
         partition=PARTITION,
         timestamp=pl.col(INGESTED_AT).dt.epoch("ms"),
+        contract=CONTRACT_HASH,
     )
     # The split leaves one empty line after the last newline.
     columns = zip(lines, keys.to_list(), *(coordinates[name].to_list() for name in coordinates.columns), strict=False)
-    for line, key, source, partition, timestamp in columns:
-        yield line, key, partition, timestamp, [(SRC_HEADER, source.encode()), under]
+    for line, key, source, partition, timestamp, under in columns:
+        yield line, key, partition, timestamp, [(SRC_HEADER, source.encode()), unders[under]]
 
 
 def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
@@ -58,6 +72,11 @@ def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
             (REASON_HEADER, row["reason"].encode()),
         ]
         yield orjson.dumps(told), None, row[PARTITION], timestamp, headers
+
+
+def _with_evolved(line: bytes, evolved: str | None) -> bytes:
+    """Return a clean record's line with what it has beyond the contract's columns, which takes the place of a null there."""
+    return line if evolved is None else orjson.dumps(orjson.loads(line) | orjson.loads(evolved))
 
 
 def _frame(rows: pa.Table) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -19,6 +20,25 @@ Mask = Callable[[pl.DataFrame, Contract], pl.DataFrame]
 """Returns rows of a contract as they may leave the clean hop."""
 
 TEXT = "text"
+
+
+def beyond_columns(
+    rows: pl.DataFrame,
+    positions: np.ndarray,
+    evolved: Mapping[int, Mapping[str, Any]],
+    wider: frozenset[str],
+    contract: Contract,
+    mask: Mask,
+) -> pl.Series | None:
+    """Return what the rows have beyond the contract's columns, values of columns that are wider than they included; or None."""
+    if not (evolved or wider) or not len(positions):
+        return None
+    found = [dict(evolved.get(at, {})) for at in positions.tolist()]
+    for name in sorted(wider):
+        for item, number in zip(found, rows[name].to_list(), strict=True):
+            if number is not None:
+                item[name] = number
+    return evolved_texts(found, contract, mask) if any(found) else None
 
 
 def evolved_texts(found: Sequence[Mapping[str, Any] | None], contract: Contract, mask: Mask) -> pl.Series:

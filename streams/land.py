@@ -20,7 +20,7 @@ from contracts.contract import Contract
 from contracts.records import DEAD_LETTER_SCHEMA, Reason
 from contracts.schema import clean_schema
 from streams.batches import ingested_at, taken
-from streams.decode import decoded_values, utf8_texts
+from streams.decode import decoded_clean_values, utf8_texts
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
 
@@ -64,7 +64,7 @@ def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> O
     sources = _sources(records, contract)
     valid = records["value"].is_valid().to_numpy(zero_copy_only=False)
     positions = np.flatnonzero(sources.ours & valid)
-    decoded = decoded_values(taken(records["value"], positions), positions, contract)
+    decoded = decoded_clean_values(taken(records["value"], positions), positions, contract)
     fresh, held = _fresh(decoded.positions, sources, state, contract)
     rows = _rows(
         decoded.rows if fresh.all() else decoded.rows.filter(fresh), decoded.positions[fresh], sources, records, contract

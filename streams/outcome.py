@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -28,6 +28,8 @@ class Outcome(Generic[State]):
     next_offsets: Mapping[int, int]
     """First unread offset of each input partition."""
     state: State
+    discarded: Mapping[str, int] = field(default_factory=dict)
+    """Values left out of rows that were kept, by field."""
 
     @property
     def reasons(self) -> dict[str, int]:

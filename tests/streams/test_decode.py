@@ -85,6 +85,15 @@ BAD = {
     "words for a time": (b'{"id":"1","at":"tomorrow"}', "ill_typed", "timestamp"),
     "no text for a time": (b'{"id":"1","at":""}', "ill_typed", "timestamp"),
     "a year of five digits": (b'{"id":"1","at":"+10000-01-01T06:00:00Z"}', "ill_typed", "timestamp"),
+    "a field unknown here": (raw("1", ',"other":{"x":[1,2,{"y":null}]}'), "unknown_field", None),
+    "an empty object unknown here": (raw("1", ',"other":{}'), "unknown_field", None),
+    "a deep list, as deep as may be": (
+        raw("1", ',"other":' + "[" * (DEPTH_MAX - 1) + "]" * (DEPTH_MAX - 1)),
+        "unknown_field",
+        None,
+    ),
+    "many brackets, none deep": (raw("1", ',"other":[' + "[]," * 3_000 + "[]]"), "unknown_field", None),
+    "a field unknown here twice": (raw("1", ',"other":1,"other":2'), "undecodable", "repeated key"),
     "a year before the first": (b'{"id":"1","at":"-0001-01-01T06:00:00Z"}', "ill_typed", "timestamp"),
 }
 GOOD = {
@@ -94,9 +103,8 @@ GOOD = {
     "spaces around": b' \t{"id":"g","at":"2013-01-01T06:00:00Z"} ',
     "emoji in escapes": raw("\\ud83d\\ude00"),
     "escaped NUL": raw("g\\u0000h"),
-    "a deep list, as deep as may be": raw("g", ',"other":' + "[" * (DEPTH_MAX - 1) + "]" * (DEPTH_MAX - 1)),
-    "many brackets, none deep": raw("g", ',"other":[' + "[]," * 3_000 + "[]]"),
-    "a field unknown here": raw("g", ',"other":{"x":[1,2,{"y":null}]}'),
+    "a null of a field unknown here": raw("g", ',"other":null'),
+    "that null twice": raw("g", ',"other":null,"other":null'),
     "nulls": raw("g", ',"amount":null,"weight":null,"note":null,"paid":null'),
     "least integer": raw("g", f',"amount":{-(2**63)}'),
     "words like NaN in a text": raw("g", ',"note":"x: NaN, -Infinity"'),
@@ -195,13 +203,13 @@ def test_a_nested_contract_judges_alone_and_together_alike(values):
 @pytest.mark.parametrize(
     ("rest", "name"),
     [
-        (',"place":{"floor":"x"}', "place"),
-        (',"place":{"inner":{"open":1}}', "place"),
+        (',"place":{"floor":"x"}', "place.floor"),
+        (',"place":{"inner":{"open":1}}', "place.inner.open"),
         (',"sizes":[1,2.5]', "sizes"),
         (',"sizes":[1,[2]]', "sizes"),
         (',"tags":[1]', "tags"),
         (f',"sizes":[{2**64}]', "sizes"),
-        (',"lines":[{"many":[true,"x"]}]', "lines"),
+        (',"lines":[{"many":[true,"x"]}]', "lines.many"),
         (',"lines":{}', "lines"),
     ],
 )

@@ -78,6 +78,8 @@ class NearDuplicatePlan:
 
     fields: tuple[str, ...]
     threshold: float = 0.85
+    window_seconds: int | None = None
+    """Rows further apart in event time are not compared, which bounds the memory. None: all are."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@
 | envelope | contract | `none`, or `debezium`: the value is a change event | none |
 | subject | contract | the string or integer field that names the person whom a record is about | none |
 | duplicates | contract | `{windowRecords, windowSeconds}`: how far back exact duplicates are sought | the settings' window |
-| nearDuplicates | contract | `{fields, threshold}`: texts whose near duplicates are folded on the way to gold | none |
+| nearDuplicates | contract | `{fields, threshold, windowSeconds}`: texts whose near duplicates are folded before gold | none |
 | document | contract | `{field, contentType, steps}`: bytes that become text, by named steps | none |
 | passages | contract | `{tokens, overlap}`: how documents are cut for search | none |
 | mask | field | mask, hash, tokenize, drop or seal, where the classification does not say enough | by classification |
@@ -40,11 +40,14 @@ CHOICES = {
 
 PARTS: dict[str, dict[str, tuple[type, ...]]] = {
     "duplicates": {"windowRecords": (int,), "windowSeconds": (int,)},
-    "nearDuplicates": {"fields": (list,), "threshold": (float, int)},
+    "nearDuplicates": {"fields": (list,), "threshold": (float, int), "windowSeconds": (int,)},
     "document": {"field": (str,), "contentType": (str,), "steps": (list,)},
     "passages": {"tokens": (int,), "overlap": (int,)},
 }
 """Properties that are mappings, with the kinds of their parts."""
+
+THRESHOLD_MIN = 0.1
+"""Of `nearDuplicates`: below it, bands no longer tell the similar from the rest."""
 
 OF_CONTRACT = ("eventTime", "partitions", "mode", "change", "envelope", "subject", *PARTS)
 OF_FIELD = ("mode", "mask")
@@ -68,10 +71,14 @@ def contract_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
         "envelope": given.get("envelope", "none"),
         "subject": given.get("subject"),
         "duplicates": DuplicatePlan(window.get("windowRecords"), window.get("windowSeconds")),
-        "near_duplicates": near and NearDuplicatePlan(tuple(near["fields"]), float(near.get("threshold", 0.85))),
+        "near_duplicates": near and _near_duplicate_plan(near),
         "document": document and DocumentPlan(document["field"], document.get("contentType"), tuple(document.get("steps", ()))),
         "passages": None if passages is None else PassagePlan(**passages),
     }
+
+
+def _near_duplicate_plan(given: Mapping[str, Any]) -> NearDuplicatePlan:
+    return NearDuplicatePlan(tuple(given["fields"]), float(given.get("threshold", 0.85)), given.get("windowSeconds"))
 
 
 def field_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,8 +118,8 @@ def _named_fault(name: str, value: Mapping[str, Any], fields: Mapping[str, Mappi
         named: Sequence[Any] = value.get("fields", ())
         if not named or not set(named) <= texts:
             return f"fields: came {list(named)!r}, expected names of string properties"
-        if not 0 < value.get("threshold", 0.85) <= 1:
-            return f"threshold: came {value['threshold']!r}, expected more than 0, at most 1"
+        if not THRESHOLD_MIN <= value.get("threshold", 0.85) <= 1:
+            return f"threshold: came {value['threshold']!r}, expected at least {THRESHOLD_MIN}, at most 1"
     if name == "document":
         strange = [part for part in ("field", "contentType") if part in value and value[part] not in texts]
         if strange or "field" not in value:

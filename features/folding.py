@@ -196,7 +196,7 @@ class _Groups:
         self._edges: Ranks = np.append(opens, len(places))
         self._of = np.full(keys.shape, -1, np.int64)
         self._of.reshape(-1)[places] = np.repeat(np.arange(len(opens)), np.diff(self._edges))
-        self.shared: npt.NDArray[np.bool_] = (self._of >= 0).any(axis=1)
+        self.shared = np.asarray(self._of.max(axis=1, initial=-1) >= 0)
 
     def of(self, rank: int) -> list[int]:
         """Return the groups that a row is in."""

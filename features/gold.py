@@ -52,6 +52,8 @@ class Gold:
     rows: pa.Table
     rows_in: int
     duplicates: int
+    folded: int
+    """Rows left out because another of the same cluster stands for them (`features.near_duplicates`)."""
     without_entity: int
 
 
@@ -74,14 +76,18 @@ def arrow_type(dtype: str) -> pa.DataType:
     return pa.list_(_ARROW[dtype[6:-1]]) if dtype.startswith("Array(") else _ARROW[dtype]
 
 
-def gold_of(view: View, silver: pa.Table, known_at: datetime, embed: Embed | None = None) -> Gold:
+def gold_of(
+    view: View, silver: pa.Table, known_at: datetime, embed: Embed | None = None, duplicates: pa.Table | None = None
+) -> Gold:
     """Return the view's gold rows. `known_at` is the knowledge time that they are written with.
 
-    `embed` turns texts into vectors, for views with such a feature. Raises DefinitionInvalid where the view asks for a
-    column that the rows do not have, or for a type that they cannot take.
+    `embed` turns texts into vectors, for views with such a feature. `duplicates` are the dataset's, where its contract
+    wants near duplicates folded: a view without windows then takes one row of each cluster. Raises DefinitionInvalid where
+    the view asks for a column that the rows do not have, or for a type that they cannot take.
     """
     distinct = distinct_rows(view, silver)
-    rows = transformed(view, distinct) if view.transform is not None else distinct
+    standing = distinct if duplicates is None or view.windows else representatives(view, distinct, duplicates)
+    rows = transformed(view, standing) if view.transform is not None else standing
     _demand_columns(view, rows)
     events = events_of(view, rows)
     log = window_log(view, events, _newest_us(view, rows)) if view.windows else latest_log(view, events, embed)
@@ -89,6 +95,7 @@ def gold_of(view: View, silver: pa.Table, known_at: datetime, embed: Embed | Non
         rows=_shaped(view, log, known_at),
         rows_in=silver.num_rows,
         duplicates=silver.num_rows - distinct.num_rows,
+        folded=distinct.num_rows - standing.num_rows,
         without_entity=rows.num_rows - events.height,
     )
 
@@ -102,6 +109,20 @@ def distinct_rows(view: View, silver: pa.Table) -> pa.Table:
     if view.current_by:
         frame = frame.unique(list(view.current_by), keep="last", maintain_order=True)
     return frame.to_arrow()
+
+
+def representatives(view: View, rows: pa.Table, duplicates: pa.Table) -> pa.Table:
+    """Return the rows without those that another of them stands for: of each cluster the least by (event time, coordinates).
+
+    The representative itself, unless `current_by` left it out: then the next of its cluster. Windows count every row: an
+    event told twice in almost the same words may be two events.
+    """
+    named = dict(zip(("representative_topic", "representative_partition", "representative_offset"), COORDINATES, strict=True))
+    told = _frame(duplicates.select([*COORDINATES, *named]))
+    frame = _frame(rows).join(told, on=list(COORDINATES), how="left", maintain_order="left")
+    cluster = [pl.coalesce(to, own).alias(to) for to, own in named.items()]
+    firsts = frame.with_columns(cluster).unique(list(named), keep="first", maintain_order=True)
+    return firsts.sort(view.event_time, *COORDINATES).select(rows.column_names).to_arrow()
 
 
 def events_of(view: View, rows: pa.Table) -> pl.DataFrame:

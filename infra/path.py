@@ -33,7 +33,7 @@ QUESTION = "which package parses dates?"
 SERVICE = "flight_delay"
 TRAINING_SET = "flight_delay"
 WATCH_SECONDS = 0.25
-HOPS = ("produce", "clean", "land", "apply", "aggregate", "materialize", "training_set")
+HOPS = ("produce", "clean", "land", "apply", "fold", "aggregate", "materialize", "training_set")
 
 Say = Callable[[str], None]
 
@@ -63,7 +63,7 @@ def walked(walk: Walk) -> dict[str, Any]:
     from features.engines.aggregate import build_gold  # noqa: PLC0415
     from features.engines.apply import apply_definitions  # noqa: PLC0415
     from features.engines.materialize import materialize  # noqa: PLC0415
-    from infra.commands.features import workspace  # noqa: PLC0415
+    from infra.commands.features import fold_line, folded, workspace  # noqa: PLC0415
 
     settings = walk.settings
     contracts = chosen(settings, EXAMPLES)
@@ -75,6 +75,9 @@ def walked(walk: Walk) -> dict[str, Any]:
             plan = apply_definitions(place)
         walk.say(f"applied {len(plan.views)} feature views and {len(plan.services)} services to Feast's registry")
         wait()
+    with walk.stage("fold"):
+        folds = folded(settings, place, {view.dataset for view in plan.views.values()})
+    walk.say("\n".join(map(fold_line, folds)))
     with walk.stage("aggregate"):
         built = build_gold(place, plan)
     walk.say(f"gold: {sum(b.rows for b in built):,} feature rows in {len(built)} views, {walk.seconds['aggregate']:.1f} s")
@@ -90,6 +93,7 @@ def walked(walk: Walk) -> dict[str, Any]:
     return {
         "hops": _hops(walk, told),
         "tables": tables,
+        "folds": [asdict(fold) for fold in folds],
         "audit": audit,
         "served": served,
         "search": _search(settings),

@@ -56,6 +56,7 @@ WHAT_A_HOP_DOES: dict[Hop, str] = {
     "produce": "Writes the records of a source to a raw topic.",
     "clean": "Checks the records of a raw topic against their contract and masks them; what breaks it is a dead letter.",
     "land": "Writes the records of a clean topic, and its dead letters, to Delta tables: one row per raw record.",
+    "fold": "Finds exact and near duplicates among a silver table's rows, and names the row that stands for each.",
     "aggregate": "Computes a feature view's values as of event time from silver tables.",
     "materialize": "Copies the latest values of a feature view to the online store.",
     "apply": "Enters feature definitions into the registry.",

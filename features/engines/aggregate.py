@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +26,7 @@ from features.datasets import gold_dataset, gold_origins, listed, moment, silver
 from features.gold import Embed, frontier, gold_of, gold_schema
 from features.plan import Plan, View
 from features.workspace import Workspace
-from lineage.facts import HopFacts, RunRef
+from lineage.facts import Dataset, HopFacts, RunRef
 from lineage.names import commit_id, table_name
 from streams.connectors import delta
 
@@ -40,6 +41,8 @@ class GoldBuilt:
     rows_in: int
     rows: int
     duplicates: int
+    folded: int
+    """Rows that another of their cluster stands for."""
     without_entity: int
     up_to_date: bool
     seconds: float
@@ -80,12 +83,13 @@ def _build(workspace: Workspace, view: View) -> GoldBuilt:
     if past is not None:
         _tell(workspace, _facts(view, past, source, target, workspace))
     workspace.close_abandoned(f"{view.name}.aggregate")
-    if past is not None and _same_inputs(past.metadata, view, silver_version, workspace.code_version):
+    folds = _duplicates_version(workspace, view)
+    if past is not None and _same_inputs(past.metadata, view, silver_version, folds, workspace.code_version):
         return _built(view, past, up_to_date=True)
     run = workspace.run(f"{view.name}.aggregate", "aggregate")
     workspace.emitter.start(run, [silver_dataset(source, silver_version)], instance=workspace.instance)
     try:
-        past = _commit(workspace, run, view, silver_version)
+        past = _commit(workspace, run, view, silver_version, folds)
     except BaseException as error:
         workspace.emitter.finish(run, workspace.now(), failed=type(error).__name__)
         raise
@@ -109,18 +113,38 @@ def _silver_version(source: str, view: View) -> int:
     return delta.current_version(source)
 
 
-def _same_inputs(metadata: Mapping[str, str], view: View, silver_version: int, code_version: str) -> bool:
+def duplicates_uri(tables: Path | str, dataset: str) -> str:
+    """Return where the table of a dataset's duplicates stands, if its contract wants them folded."""
+    return delta.table_uri(tables, "gold", "duplicates", *dataset.split(".", 1))
+
+
+def _duplicates_version(workspace: Workspace, view: View) -> int | None:
+    """Return the version of the dataset's duplicates that the view takes its representatives from; None if it takes none."""
+    uri = duplicates_uri(workspace.tables, view.dataset)
+    return None if view.windows or not delta.exists(uri) else delta.current_version(uri)
+
+
+def _same_inputs(
+    metadata: Mapping[str, str], view: View, silver_version: int, duplicates_version: int | None, code_version: str
+) -> bool:
     return (
         int(metadata["silver_version"]) == silver_version
+        and metadata.get("duplicates_version") == _text(duplicates_version)
         and metadata["definition_hash"] == view.definition_hash
         and metadata["code_version"] == code_version
     )
 
 
-def _commit(workspace: Workspace, run: RunRef, view: View, silver_version: int) -> delta.PastCommit:
+def _text(version: int | None) -> str | None:
+    return None if version is None else str(version)
+
+
+def _commit(
+    workspace: Workspace, run: RunRef, view: View, silver_version: int, duplicates_version: int | None
+) -> delta.PastCommit:
     source, target = silver_uri(workspace, view.dataset), gold_uri(workspace, view.name)
     silver = delta.read(source, table_version=silver_version)
-    gold = gold_of(view, silver, workspace.now(), _embedder(view))
+    gold = gold_of(view, silver, workspace.now(), _embedder(view), _duplicates(workspace, view, duplicates_version))
     metadata = {
         "run_id": run.run_id,
         "run_started_at": run.started_at.isoformat(),
@@ -135,9 +159,12 @@ def _commit(workspace: Workspace, run: RunRef, view: View, silver_version: int) 
         "rows_in": str(gold.rows_in),
         "rows": str(gold.rows.num_rows),
         "duplicates": str(gold.duplicates),
+        "folded": str(gold.folded),
         "without_entity": str(gold.without_entity),
         "seconds": f"{(workspace.now() - run.started_at).total_seconds():.3f}",
     }
+    if duplicates_version is not None:
+        metadata["duplicates_version"] = str(duplicates_version)
     delta.create_if_absent(target, gold_schema(view), description=view.description)
     _demand_schema(target, view)
     delta.overwrite(target, gold.rows, metadata=metadata)
@@ -145,6 +172,11 @@ def _commit(workspace: Workspace, run: RunRef, view: View, silver_version: int) 
     if past is None:
         raise NotFound(f"the commit just made to {target} is not in its history")
     return past
+
+
+def _duplicates(workspace: Workspace, view: View, table_version: int | None) -> pa.Table | None:
+    uri = duplicates_uri(workspace.tables, view.dataset)
+    return None if table_version is None else delta.read(uri, table_version=table_version)
 
 
 def _embedder(view: View) -> Embed | None:
@@ -181,15 +213,18 @@ def _facts(view: View, past: delta.PastCommit, source: str, target: str, workspa
         job, "aggregate", told["run_id"], "polars", told["code_version"], moment(told["run_started_at"]), workspace.parent
     )
     origins = gold_origins(view, table_name(source), listed(told["silver_columns"]))
+    folds = told.get("duplicates_version")
+    duplicates = table_name(duplicates_uri(workspace.tables, view.dataset))
+    also = () if folds is None else (Dataset(*duplicates, "table", table_version=int(folds)),)
     return HopFacts(
         run=run,
         commit_id=commit_id(job, target, past.table_version),
         committed_at=past.committed_at,
-        inputs=(silver_dataset(source, int(told["silver_version"]), int(told["rows_in"]), listed(told["frontier"])),),
+        inputs=(silver_dataset(source, int(told["silver_version"]), int(told["rows_in"]), listed(told["frontier"])), *also),
         outputs=(gold_dataset(target, view, past.table_version, int(told["rows"]), origins),),
         records_in=int(told["rows_in"]),
         records_out=int(told["rows"]),
-        duplicates=int(told["duplicates"]),
+        duplicates=int(told["duplicates"]) + int(told.get("folded", 0)),
         seconds=float(told["seconds"]),
     )
 
@@ -203,6 +238,7 @@ def _built(view: View, past: delta.PastCommit, *, up_to_date: bool) -> GoldBuilt
         rows_in=int(told["rows_in"]),
         rows=int(told["rows"]),
         duplicates=int(told["duplicates"]),
+        folded=int(told.get("folded", 0)),
         without_entity=int(told["without_entity"]),
         up_to_date=up_to_date,
         seconds=float(told["seconds"]),

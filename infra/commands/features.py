@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from infra.output import json_option, result
 from infra.settings import Settings
 
 if TYPE_CHECKING:
+    from features.engines.fold import Folds
     from features.explain import Explanation
     from features.online import Served
     from features.plan import Plan
@@ -93,18 +94,22 @@ def apply(settings: Settings, json_wanted: bool) -> None:
 @json_option
 @click.pass_obj
 def build(settings: Settings, views: tuple[str, ...], json_wanted: bool) -> None:
-    """Compute the gold tables of VIEWS (all by default) from silver."""
+    """Compute the gold tables of VIEWS (all by default) from silver, duplicates folded where a contract says so."""
     from features.engines.aggregate import build_gold
     from features.engines.apply import defined_plan
 
     place = workspace(settings)
-    built = build_gold(place, defined_plan(place), views)
-    text = [
+    plan = defined_plan(place)
+    folds = folded(settings, place, {plan.view(name).dataset for name in views or plan.views})
+    built = build_gold(place, plan, views)
+    text = [fold_line(fold) for fold in folds]
+    text += [
         f"{b.view}: {b.rows:,} rows from {b.rows_in:,} of silver version {b.silver_version}, "
         + ("up to date" if b.up_to_date else f"in {b.seconds:.1f} s")
         for b in built
     ]
-    result({"views": [asdict(b) for b in built]}, json_wanted, "\n".join(text))
+    data = {"folds": [asdict(fold) for fold in folds], "views": [asdict(b) for b in built]}
+    result(data, json_wanted, "\n".join(text))
 
 
 @features.command(epilog="\b\nExamples:\n  headwater features materialize\n  headwater features materialize --until 2013-02-01\n")
@@ -174,6 +179,20 @@ def found(settings: Settings, query: str, view: str = "package_passages", top: i
 
     plan = applied_plan(settings)
     return nearest(online_store(workspace(settings)), plan.view(view), embed([query])[0], top)
+
+
+def folded(settings: Settings, place: Workspace, datasets: Collection[str]) -> list[Folds]:
+    """Fold the duplicates of the datasets whose contracts ask for it, and return what was done: before gold is built."""
+    from features.engines.fold import fold_duplicates
+    from infra.wiring import catalog
+
+    return fold_duplicates(place, (contract for contract in catalog(settings) if contract.dataset in datasets))
+
+
+def fold_line(fold: Folds) -> str:
+    """Say in a line how many rows of a dataset another stands for."""
+    done = "up to date" if fold.up_to_date else f"{fold.sketched:,} new, {fold.settled:,} compared, in {fold.seconds:.1f} s"
+    return f"{fold.dataset}: of {fold.rows_in:,} rows {fold.exact:,} exact and {fold.near:,} near duplicates folded, {done}"
 
 
 def explanations(place: Workspace, plan: Plan, served: Sequence[Served], entities: Mapping[str, str]) -> list[Explanation]:

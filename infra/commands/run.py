@@ -20,7 +20,7 @@ Examples:
   headwater run --engine faust --to 2013-01-07 --json
 """
 TABLE_HEADS = ["hop", "records in", "out", "dead letters", "duplicates", "seconds", "records/s"]
-STREAMED = ("produce", "clean", "land", "aggregate", "materialize", "training_set")
+STREAMED = ("produce", "clean", "land", "fold", "aggregate", "materialize", "training_set")
 
 
 @click.command(epilog=EXAMPLE)

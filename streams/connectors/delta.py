@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -24,7 +25,12 @@ METADATA_KEY = "headwater"
 LOG_RETENTION = "interval 3650 days"
 CHECKPOINT_INTERVAL = "50"
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+SELECTED_ROWS = 8_192
+"""Rows of a file read at once where only some are wanted."""
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+Choose = Callable[[pa.Table], np.ndarray]
+"""Says of each row whether it is wanted."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,26 @@ def batches(uri: str, *, columns: Sequence[str] | None = None, table_version: in
     """Yield the rows batch by batch, so that a large table need not fit in memory."""
     dataset = opened(uri, table_version).to_pyarrow_dataset()
     yield from dataset.to_batches(columns=list(columns) if columns is not None else None)
+
+
+def selected(
+    uri: str, *, columns: Sequence[str], by: Sequence[str], choose: Choose, table_version: int | None = None
+) -> Iterator[pa.Table]:
+    """Yield the rows that `choose` says yes to, by the columns `by`, a stretch at a time.
+
+    Of a file without such a row only the columns `by` are read.
+    """
+    dataset = opened(uri, table_version).to_pyarrow_dataset()
+    for fragment in dataset.get_fragments():
+        chosen = choose(fragment.to_table(schema=dataset.schema, columns=list(by)))
+        if not chosen.any():
+            continue
+        first = 0
+        for batch in fragment.to_batches(schema=dataset.schema, columns=list(columns), batch_size=SELECTED_ROWS):
+            wanted = chosen[first : first + batch.num_rows]
+            first += batch.num_rows
+            if wanted.any():
+                yield pa.Table.from_batches([batch]).filter(pa.array(wanted))
 
 
 def current_version(uri: str) -> int:

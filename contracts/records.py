@@ -48,6 +48,7 @@ EVOLVED = "_evolved"
 
 TOPIC, PARTITION, OFFSET, INGESTED_AT = "_topic", "_partition", "_offset", "_ingested_at"
 CONTRACT_HASH = "_contract_hash"
+KEY_ID, PAYLOAD, REPLAY_ID = "_key_id", "payload", "_replay_id"
 KNOWN_AT = "_known_at"
 
 COORDINATE_FIELDS = (
@@ -99,15 +100,44 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("original_offset", pa.int64()),
         pa.field("contract_version", pa.string(), nullable=False),
         COORDINATE_FIELDS[4],
+        pa.field(PAYLOAD, pa.binary()),
+        pa.field(KEY_ID, pa.string()),
     ]
 )
-"""A dead letter: coordinates, reason, the field and rule that decided (never a value), the contract.
+"""A dead letter: coordinates, reason, the field and rule that decided (never a value), the contract, the raw record sealed.
 
-`original_offset` is set on duplicates alone: the first record with the same content, in the same raw partition.
+`original_offset` is set on duplicates alone: the first record with the same content, in the same raw partition. `payload` is
+what `streams.sealed` packs and seals, under the key that `_key_id` names; both are null where a reason keeps nothing.
 """
 
-QUARANTINE_SCHEMA = pa.schema([*DEAD_LETTER_SCHEMA, KNOWN_AT_FIELD])
-"""The Delta table that dead letters land in."""
+QUARANTINE_SCHEMA = pa.schema([*DEAD_LETTER_SCHEMA, KNOWN_AT_FIELD, pa.field(REPLAY_ID, pa.string())])
+"""The Delta table that dead letters land in.
+
+`_replay_id` is null until a replay moves the record: then its row yields to silver, which means that the record counts as
+quarantined only while silver does not hold it. So there is one fate at every moment, also between two commits.
+"""
+
+
+BRONZE_SCHEMA = pa.schema(
+    [
+        *COORDINATE_FIELDS[:4],
+        pa.field("timestamp_ms", pa.int64(), nullable=False),
+        pa.field("key", pa.binary()),
+        pa.field("value", pa.binary()),
+        pa.field("headers", pa.binary()),
+        pa.field(KEY_ID, pa.string()),
+        COORDINATE_FIELDS[4],
+        KNOWN_AT_FIELD,
+    ]
+)
+"""The Delta table that keeps raw records for ever: coordinates in clear, all else sealed under the key that `_key_id` names.
+
+What was null in the record is null here. `_ingested_at` is `timestamp_ms` as far as a calendar goes; `_contract_hash` is of the
+contract that told whose the record is.
+"""
+
+ERASED = "erased"
+"""Key id of a record whose key had been destroyed before it was archived: nothing of it is kept."""
 
 
 def src_header(topic: str, partition: int, offset: int) -> bytes:

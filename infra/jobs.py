@@ -51,6 +51,18 @@ def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Cou
     return _counts(given, {contract.dataset: land_job(contract) for contract in given.contracts}, runs)
 
 
+def run_archive(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
+    """Run the archive hop until stopped or drained; return this run's counts by dataset."""
+    from streams.engines import archiver  # noqa: PLC0415
+    from streams.topology import archive_job  # noqa: PLC0415
+
+    return_freed_memory()
+    given = setup(settings, chosen(settings, datasets))
+    with stop_on_signal() as stop:
+        runs = archiver.run(given, stop, drain=drain)
+    return _counts(given, {contract.dataset: archive_job(contract) for contract in given.contracts}, runs)
+
+
 def counted(commits: Iterable[CommitRecord]) -> dict[str, Any]:
     """Return the sums over commits: records in and out, dead letters by reason, duplicates, repeated, seconds of work."""
     reasons: Counter[str] = Counter()

@@ -7,7 +7,7 @@ partition's end it then says one of
 | fate | when |
 | --- | --- |
 | silver | once in silver, not in quarantine |
-| quarantine | once in quarantine, not in silver; counted by reason |
+| quarantine | once in quarantine, not in silver; counted by reason. A row that a replay has marked yields to silver |
 | void | in no table, and a reader is not given it: a transaction marker, aborted, compacted away |
 | expired unread | in no table, and below the log's start: nobody will ever know. An alarm |
 | missing | in no table, though the broker has it |
@@ -29,13 +29,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.records import OFFSET, PARTITION, TOPIC, Reason
+from contracts.records import OFFSET, PARTITION, REPLAY_ID, TOPIC, Reason
 from lineage.verdicts import Array, AuditReport, DatasetVerdict, Offsets, PartitionVerdict
 
 Layer = Literal["silver", "quarantine"]
 
 SILVER_COLUMNS = (TOPIC, PARTITION, OFFSET)
-QUARANTINE_COLUMNS = (*SILVER_COLUMNS, "reason")
+QUARANTINE_COLUMNS = (*SILVER_COLUMNS, "reason", REPLAY_ID)
 TWICE_IN_SILVER, TWICE_IN_QUARANTINE, IN_BOTH = "silver", "quarantine", "silver and quarantine"
 
 
@@ -74,7 +74,7 @@ class TableReader(Protocol):
     """Reads the coordinates that a dataset's tables hold."""
 
     def coordinates(self, dataset: str, layer: Layer) -> pa.Table:
-        """Return SILVER_COLUMNS or QUARANTINE_COLUMNS of every row; no rows if the table is not there."""
+        """Return SILVER_COLUMNS or QUARANTINE_COLUMNS of every row, as far as the table has them; no rows without a table."""
         ...
 
 
@@ -86,6 +86,8 @@ class Found:
     reasons: Array
     """For each offset the place of its reason in `names`."""
     names: tuple[str, ...] = ("",)
+    yields: npt.NDArray[np.bool_] | None = None
+    """For each offset, whether its row counts only where silver does not hold it; None: no row does."""
 
 
 NOTHING = Found(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -170,7 +172,7 @@ def judged_partition(
     topic: str, partition: int, present: Present, silver: Found, quarantine: Found, *, newest_end: int = 0
 ) -> PartitionVerdict:
     """Return the fate of each offset of one raw partition. `newest_end` is the end after the tables were read."""
-    end = present.end
+    end, quarantine = present.end, _standing(quarantine, silver)
     in_silver, silver_times, _, silver_other = _counted(silver, end)
     in_quarantine, quarantine_times, reasons, quarantine_other = _counted(quarantine, end)
     in_both = _within(in_quarantine, in_silver)
@@ -197,6 +199,14 @@ def judged_partition(
         last_offset=int(settled[-1]) if len(settled) else -1,
         newer=int((~strange).sum()),
     )
+
+
+def _standing(quarantine: Found, silver: Found) -> Found:
+    """Return the rows of quarantine that count: a marked one does only while silver does not hold its record."""
+    if quarantine.yields is None or not quarantine.yields.any():
+        return quarantine
+    kept = ~(quarantine.yields & np.isin(quarantine.offsets, silver.offsets))
+    return Found(quarantine.offsets[kept], quarantine.reasons[kept], quarantine.names)
 
 
 def _counted(found: Found, end: int) -> tuple[Array, Array, Array, Array]:
@@ -263,10 +273,13 @@ def _by_partition(table: pa.Table) -> dict[tuple[str, int], Found]:
     partitions = table[PARTITION].to_numpy().astype(np.int64)
     offsets = table[OFFSET].to_numpy().astype(np.int64)
     reasons, reason_names = _coded(table["reason"]) if "reason" in table.column_names else (np.zeros_like(offsets), ("",))
+    marked = table[REPLAY_ID].is_valid().to_numpy() if REPLAY_ID in table.column_names else np.zeros(len(offsets), np.bool_)
     order = np.lexsort((partitions, topics))
     edges = np.flatnonzero((np.diff(topics[order]) != 0) | (np.diff(partitions[order]) != 0)) + 1
     return {
-        (topic_names[int(topics[rows[0]])], int(partitions[rows[0]])): Found(offsets[rows], reasons[rows], reason_names)
+        (topic_names[int(topics[rows[0]])], int(partitions[rows[0]])): Found(
+            offsets[rows], reasons[rows], reason_names, marked[rows]
+        )
         for rows in np.split(order, edges)
     }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Hop = Literal["produce", "clean", "land", "fold", "aggregate", "materialize", "apply", "training_set"]
+Hop = Literal["produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set"]
 
 
 @dataclass(frozen=True)

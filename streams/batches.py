@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.records import CONTRACT_HEADER, RECORD_SCHEMA, SRC_HEADER, VERSION_FIELD, VERSION_HEADER
+from streams.packing import packed
 
 
 class Received(Protocol):
@@ -26,6 +27,10 @@ class Received(Protocol):
 
 LANDING_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("src", pa.large_binary()), pa.field("contract", pa.large_binary())])
 """A record of a clean or dead-letter topic, with its `src` and `contract` headers."""
+
+
+ARCHIVE_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("headers", pa.large_binary())])
+"""A raw record with all its headers, packed (`streams.packing`: name, value, name, value, ...); null without any."""
 
 
 MILLISECONDS_MAX = 253_402_300_799_999
@@ -61,6 +66,18 @@ def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:
     told = [_told(m.headers() or ()) for m in messages]
     named = [binary_array([each[at] for each in told]) for at in (0, 1)]
     return pa.record_batch([*_columns(messages), *named], schema=LANDING_SCHEMA)
+
+
+def archive_batch(messages: Sequence[Received]) -> pa.RecordBatch:
+    """Return messages of one raw topic in ARCHIVE_SCHEMA."""
+    headers = [_packed_headers(m.headers()) for m in messages]
+    return pa.record_batch([*_columns(messages), binary_array(headers)], schema=ARCHIVE_SCHEMA)
+
+
+def _packed_headers(headers: Sequence[tuple[str, bytes | None]] | None) -> bytes | None:
+    if not headers:
+        return None
+    return packed([part for name, value in headers for part in (name.encode("utf-8", "surrogateescape"), value)])
 
 
 def _told(headers: Sequence[tuple[str, bytes]]) -> tuple[bytes | None, bytes | None]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from contracts.checks import broken_checks, compiled
 from contracts.contract import Contract, Field
 from contracts.modes import widened
-from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, EVOLVED, Reason
+from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, EVOLVED, KEY_ID, PAYLOAD, Reason
 from contracts.schema import arrow_schema, clean_schema
 from streams.batches import ingested_at, taken
 from streams.decode import Reject, decoded_values
@@ -198,5 +198,7 @@ def _dead_letters(
         "rule": pa.array([reject.rule for reject in rejects], pa.string()),
         "original_offset": pa.array(duplicated, pa.int64()),
         "contract_version": pa.array([judge.contract_version for judge in judges], pa.string()),
+        PAYLOAD: pa.nulls(len(rejects), pa.binary()),  # sealed by the engine, which has the keys
+        KEY_ID: pa.nulls(len(rejects), pa.string()),
     }
     return pa.table({field.name: columns[field.name] for field in DEAD_LETTER_SCHEMA}).cast(DEAD_LETTER_SCHEMA)

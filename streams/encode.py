@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 
@@ -16,8 +17,10 @@ from contracts.records import (
     CONTRACT_HEADER,
     EVOLVED,
     INGESTED_AT,
+    KEY_ID,
     OFFSET,
     PARTITION,
+    PAYLOAD,
     REASON_HEADER,
     SRC_HEADER,
     TOPIC,
@@ -63,9 +66,11 @@ def encoded_dead_letters(dead_letters: pa.Table) -> Iterator[Encoded]:
     for row, timestamp in zip(dead_letters.drop_columns([INGESTED_AT]).to_pylist(), times, strict=True):
         told = {
             name: row[name]
-            for name in ("reason", "field", "rule", "original_offset", "contract_version")
+            for name in ("reason", "field", "rule", "original_offset", "contract_version", KEY_ID)
             if row[name] is not None
         }
+        if row[PAYLOAD] is not None:
+            told[PAYLOAD] = base64.b64encode(row[PAYLOAD]).decode("ascii")
         headers = [
             (SRC_HEADER, src_header(row[TOPIC], row[PARTITION], row[OFFSET])),
             (CONTRACT_HEADER, row["_contract_hash"].encode()),

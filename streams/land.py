@@ -7,6 +7,7 @@ that no clean job of ours wrote (no coordinates, or not readable under the contr
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.contract import Contract
-from contracts.records import DEAD_LETTER_SCHEMA, Reason
+from contracts.records import DEAD_LETTER_SCHEMA, KEY_ID, PAYLOAD, Reason
 from contracts.schema import clean_schema
 from streams.batches import ingested_at, taken
 from streams.decode import decoded_clean_values, utf8_texts
@@ -26,7 +27,15 @@ from streams.outcome import Outcome, offset_ranges
 
 HASH = r"^[0-9a-f]{64}$"
 
-TOLD = {"reason": pl.String, "field": pl.String, "rule": pl.String, "original_offset": pl.Int64, "contract_version": pl.String}
+TOLD = {
+    "reason": pl.String,
+    "field": pl.String,
+    "rule": pl.String,
+    "original_offset": pl.Int64,
+    "contract_version": pl.String,
+    PAYLOAD: pl.Binary,
+    KEY_ID: pl.String,
+}
 """What a dead letter tells of itself."""
 
 
@@ -135,9 +144,18 @@ def _told(values: pa.Array) -> pl.DataFrame:
 def _of_kind(read: Any, name: str, kind: Any) -> Any:
     """Return what a stranger's JSON says under a name if it is of the kind that we would have written, else null."""
     item = read.get(name) if isinstance(read, dict) else None
+    if kind is pl.Binary:
+        return _bytes(item)
     if kind is pl.Int64:
         return item if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 2**63 else None
     return item if isinstance(item, str) else None
+
+
+def _bytes(item: Any) -> bytes | None:
+    try:
+        return base64.b64decode(item, validate=True) if isinstance(item, str) else None
+    except ValueError:
+        return None
 
 
 def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> dict[str, pa.Array]:
@@ -174,6 +192,8 @@ def _foreign(positions: np.ndarray, records: pa.RecordBatch, topic: str, contrac
         "original_offset": pa.nulls(size, pa.int64()),
         "contract_version": pa.repeat(contract.contract_version, size),
         "_contract_hash": pa.repeat(contract.hash, size),
+        PAYLOAD: pa.nulls(size, pa.binary()),
+        KEY_ID: nothing,
     }
     return pa.table(columns).cast(DEAD_LETTER_SCHEMA)
 

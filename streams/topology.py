@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from contracts.contract import Contract
 from contracts.masking import masks
-from contracts.records import DEAD_LETTER_SCHEMA
+from contracts.records import BRONZE_SCHEMA, DEAD_LETTER_SCHEMA
 from contracts.schema import arrow_schema, silver_schema
 from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, OffsetRange
 from lineage.names import table_name, topic_name
@@ -15,6 +15,7 @@ CLEAN_GROUP = "headwater.clean"
 CLEAN_GROUPS = {"direct": CLEAN_GROUP, "faust": "headwater.clean.faust"}
 """Consumer group by engine: two kinds of client in one group would not agree on how to share."""
 LAND_GROUP = "headwater.land"
+ARCHIVE_GROUP = "headwater.archive"
 
 
 def clean_job(contract: Contract) -> str:
@@ -25,6 +26,16 @@ def clean_job(contract: Contract) -> str:
 def land_job(contract: Contract) -> str:
     """Return the name of the land job."""
     return f"{contract.dataset}.land"
+
+
+def archive_job(contract: Contract) -> str:
+    """Return the name of the archive job."""
+    return f"{contract.dataset}.archive"
+
+
+def replay_job(contract: Contract) -> str:
+    """Return the name of the replay job."""
+    return f"{contract.dataset}.replay"
 
 
 def contract_ref(contract: Contract) -> ContractRef:
@@ -85,6 +96,13 @@ def quarantine_dataset(uri: str, rows: int | None = None, table_version: int | N
     """Return the quarantine table."""
     namespace, name = table_name(uri)
     return Dataset(namespace, name, "table", columns=_dead_letter_columns(), rows=rows, table_version=table_version)
+
+
+def bronze_dataset(uri: str, rows: int | None = None, table_version: int | None = None) -> Dataset:
+    """Return the bronze table."""
+    namespace, name = table_name(uri)
+    columns = tuple(Column(field.name, str(field.type)) for field in BRONZE_SCHEMA)
+    return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version)
 
 
 def _changes(logical_type: str) -> bool:

@@ -94,11 +94,15 @@ class SqliteKeyStore:
         self._connection: sqlite3.Connection | None = None
         self._kept: OrderedDict[str, DataKey] = OrderedDict()
         self._destructions = 0
+        self._secrets: dict[str, bytes] = {}
 
     def secret(self, name: str) -> bytes:
         """Return this installation's secret of that name, made on first use."""
-        with self._writing() as connection:
-            return self._secret(connection, name)
+        with self._lock:
+            if name not in self._secrets:
+                with self._writing() as connection:
+                    self._secrets[name] = self._secret(connection, name)
+            return self._secrets[name]
 
     def data_key(self, subject: str) -> DataKey:
         """Return the subject's key, made on first use. Raises NotFound for a record whose key was destroyed."""

@@ -22,6 +22,7 @@ Examples:
   headwater audit                       every dataset
   headwater audit flights --wait 30     the flights' topics, giving running jobs 30 s to land what is there now
   headwater audit flights.departed --json
+  headwater audit --bronze              the archives: is every record that the broker has in bronze, once?
 """
 COLUMNS = ("dataset", "partition", "offsets", "silver", "quarantine", "void", "expired unread", "missing", "doubled", "strangers")
 _POLL_SECONDS = 0.5
@@ -47,10 +48,14 @@ class BrokerReader:
 
 
 class CoordinateReader:
-    """A `lineage.audit.TableReader` on the Delta tables of an installation."""
+    """A `lineage.audit.TableReader` on the Delta tables of an installation.
 
-    def __init__(self, tables: str, contracts: Sequence[Contract]) -> None:
+    With `bronze` the one fate of a record is to be in bronze: that table stands for silver, and there is no quarantine.
+    """
+
+    def __init__(self, tables: str, contracts: Sequence[Contract], *, bronze: bool = False) -> None:
         self._tables = tables
+        self._bronze = bronze
         self._names = {contract.dataset: (contract.domain, contract.name) for contract in contracts}
 
     def coordinates(self, dataset: str, layer: Layer) -> pa.Table:
@@ -60,22 +65,26 @@ class CoordinateReader:
         from lineage.audit import QUARANTINE_COLUMNS, SILVER_COLUMNS
         from streams.connectors import delta
 
-        columns = SILVER_COLUMNS if layer == "silver" else QUARANTINE_COLUMNS
+        wanted = SILVER_COLUMNS if layer == "silver" else QUARANTINE_COLUMNS
+        nothing = QUARANTINE_SCHEMA.empty_table().select(list(wanted))
+        if self._bronze and layer == "quarantine":
+            return nothing
+        uri = delta.table_uri(self._tables, "bronze" if self._bronze else layer, *self._names[dataset])
         try:
-            return delta.read(delta.table_uri(self._tables, layer, *self._names[dataset]), columns=columns)
+            return delta.read(uri, columns=[name for name in wanted if name in delta.column_names(uri)])
         except NotFound:
-            return QUARANTINE_SCHEMA.empty_table().select(list(columns))
+            return nothing
 
 
-def audited(settings: Settings, contracts: Sequence[Contract], wait_seconds: float = 0.0) -> AuditReport:
-    """Return the audit of the contracts' datasets.
+def audited(settings: Settings, contracts: Sequence[Contract], wait_seconds: float = 0.0, *, bronze: bool = False) -> AuditReport:
+    """Return the audit of the contracts' datasets; with `bronze`, of their archives: `silver` then means bronze.
 
     With `wait_seconds`, look again until every offset has its fate, or the time is over: for jobs that still run.
     Raises BrokerAway when the broker does not answer.
     """
     from lineage.audit import audit
 
-    raw, tables = BrokerReader(settings.client()), CoordinateReader(str(settings.tables), contracts)
+    raw, tables = BrokerReader(settings.client()), CoordinateReader(str(settings.tables), contracts, bronze=bronze)
     wanted = [(contract.dataset, contract.raw_topic) for contract in contracts]
     until = time.monotonic() + wait_seconds
     report = audit(wanted, raw, tables)
@@ -88,9 +97,10 @@ def audited(settings: Settings, contracts: Sequence[Contract], wait_seconds: flo
 @click.command(epilog=EXAMPLE)
 @click.argument("datasets", nargs=-1)
 @click.option("--wait", "wait_seconds", type=click.FloatRange(min=0), default=0.0, help="Look again for so many seconds.")
+@click.option("--bronze", is_flag=True, help="Check the archive: each record once in bronze. Its column is called silver.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print the verdict of every partition as JSON, with all offsets.")
 @click.pass_obj
-def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, json_wanted: bool) -> None:
+def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, bronze: bool, json_wanted: bool) -> None:
     """Check that every raw offset has exactly one fate: silver, quarantine, or void.
 
     Reads broker and tables on its own, and names the offsets that have no fate or two. DATASETS are names
@@ -100,7 +110,7 @@ def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, js
     from infra.output import result
     from infra.wiring import chosen
 
-    report = audited(settings, chosen(settings, datasets), wait_seconds)
+    report = audited(settings, chosen(settings, datasets), wait_seconds, bronze=bronze)
     result(report.as_dict(), json_wanted, lambda: "\n".join(lines(report)))
     if not report.ok:
         raise SystemExit(1)

@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from contracts.errors import CommitConflict, DiskFull, NotFound
@@ -90,6 +98,29 @@ def create_if_absent(
         )
     except (OSError, DeltaError) as error:
         raise _translated(error, uri) from error
+
+
+def column_names(uri: str) -> list[str]:
+    """Return the names of the table's columns. Raises NotFound without a table."""
+    return [field.name for field in opened(uri).schema().fields]
+
+
+def add_columns(uri: str, schema: pa.Schema) -> list[str]:
+    """Add the nullable columns of the schema that the table lacks, in one commit; return their names.
+
+    For tables that an earlier version of ours made. Raises CommitConflict when another writer came between.
+    """
+    table = opened(uri)
+    present = {field.name for field in table.schema().fields}
+    absent = [field for field in Schema.from_arrow(schema).fields if field.name not in present and field.nullable]
+    if absent:
+        try:
+            table.alter.add_columns(absent, post_commithook_properties=HOOKS)
+        except CommitFailedError as error:
+            raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+        except (OSError, DeltaError) as error:
+            raise _translated(error, uri) from error
+    return [field.name for field in absent]
 
 
 def append(
@@ -170,11 +201,16 @@ def history(uri: str, newest: int | None = None) -> list[PastCommit]:
 
 
 def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
-    """Merge small files in one commit that changes no row; return how many files it replaced."""
+    """Merge small files in one commit that changes no row; return how many files it replaced.
+
+    Raises CommitConflict when another writer changed rows of these files meanwhile; nothing is changed then.
+    """
     try:
         metrics = opened(uri).optimize.compact(
             commit_properties=_properties(metadata, {}, None), post_commithook_properties=HOOKS
         )
+    except CommitFailedError as error:
+        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
         raise _translated(error, uri) from error
     return int(metrics["numFilesRemoved"])

@@ -23,7 +23,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -36,6 +36,7 @@ from streams.clean import CleanState, process_batch
 from streams.connectors.kafka import Sender, Slot, end_offsets, read_range, tail_header
 from streams.duplicates import originals
 from streams.encode import encoded_dead_letters, encoded_rows
+from streams.engines.vault import with_payloads
 from streams.outcome import Outcome, offset_ranges
 from streams.setup import Setup
 from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
@@ -105,13 +106,17 @@ class Cleaner:
         """
         contract, progress = self._contracts[topic], self._progress[topic]
         began = time.perf_counter()
-        outcome = process_batch(records, progress.state, contract)
+        outcome = self._cleaned(contract, progress, records)
         progress.state = outcome.state
         progress.next_offsets.update(outcome.next_offsets)
         facts = self._facts(progress.run, contract, records, outcome, time.perf_counter() - began)
         sent = Sent(facts, {Slot(topic, p): offset for p, offset in outcome.next_offsets.items()})
         self._join()
         self._sending = self._thread.submit(self._send, contract, outcome, sent)
+
+    def _cleaned(self, contract: Contract, progress: Progress, records: pa.RecordBatch) -> Outcome[CleanState]:
+        outcome = process_batch(records, progress.state, contract)
+        return replace(outcome, dead_letters=with_payloads(outcome.dead_letters, records, contract, self.setup.keys))
 
     def settle(self) -> None:
         """Wait until all that was sent is acknowledged, and the ledger told."""
@@ -215,7 +220,7 @@ class Cleaner:
         return resume
 
     def _run_again(self, contract: Contract, progress: Progress, records: pa.RecordBatch, *, tell: bool) -> None:
-        outcome = process_batch(records, progress.state, contract)
+        outcome = self._cleaned(contract, progress, records)
         if tell:
             self.setup.emitter.commit(self._facts(progress.run, contract, records, outcome, 0.0))
             return

@@ -1,4 +1,4 @@
-"""The land hop's commit and recovery, for one table: silver or quarantine of one contract.
+"""The commit and recovery of one table of one contract: silver or quarantine, which land writes, or bronze, which archive does.
 
 1. rows and progress in one Delta commit: the point of no return. Before it, progress is compared with the table's, again
    after each lost race: what another writer committed is trimmed from the buffer, the rest is kept. The commit is made for
@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from contracts.contract import Contract
 from contracts.errors import CommitConflict
-from contracts.records import KNOWN_AT_FIELD, QUARANTINE_SCHEMA, Reason
+from contracts.records import BRONZE_SCHEMA, KNOWN_AT_FIELD, QUARANTINE_SCHEMA, REPLAY_ID, Reason
 from contracts.schema import silver_schema
 from lineage.facts import ContractRef, Dataset, HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
@@ -32,10 +32,20 @@ from streams.connectors.kafka import Slot
 from streams.held import fresh_rows, held_coordinates
 from streams.land import Held
 from streams.setup import Setup
-from streams.topology import clean_dataset, contract_ref, dead_letter_dataset, land_job, quarantine_dataset, silver_dataset
+from streams.topology import (
+    bronze_dataset,
+    clean_dataset,
+    contract_ref,
+    dead_letter_dataset,
+    quarantine_dataset,
+    raw_dataset,
+    silver_dataset,
+)
 
-Layer = Literal["silver", "quarantine"]
+Layer = Literal["silver", "quarantine", "bronze"]
 RACES_MAX = 20
+REPLAY_APPLICATION = "headwater:replay"
+"""Whose `txn` version goes up with each commit of a replay, which moves no progress: what is held is then learnt anew."""
 
 
 @dataclass
@@ -70,24 +80,30 @@ class TableWriter:
     def __init__(self, setup: Setup, contract: Contract, layer: Layer, run: RunRef) -> None:
         self.setup, self.contract, self.layer, self.run = setup, contract, layer, run
         self.uri = delta.table_uri(setup.tables, layer, contract.domain, contract.name)
-        self.schema = silver_schema(contract) if layer == "silver" else QUARANTINE_SCHEMA
+        self.schema = layer_schema(contract, layer)
         self.buffer = Buffer()
         self.held = Held()
+        self._replays = -1
         self._commits = 0
 
     def open(self) -> None:
         """Create the table if it is absent, tell of commits that the ledger lacks, and learn which coordinates it holds."""
-        about = (
-            self.contract.description if self.layer == "silver" else f"Records of {self.contract.dataset} not in silver, and why"
-        )
-        delta.create_if_absent(self.uri, self.schema, description=about)
+        about = {
+            "silver": self.contract.description,
+            "quarantine": f"Records of {self.contract.dataset} not in silver, and why",
+            "bronze": f"Raw records of {self.contract.dataset}, sealed",
+        }
+        delta.create_if_absent(self.uri, self.schema, description=about[self.layer])
+        if self.layer != "silver":
+            _widened(self.uri, self.schema)
         self._tell_lost()
         self.reload()
 
     def reload(self) -> None:
         """Drop what is buffered and learn from the table what it holds."""
         self.buffer = Buffer()
-        self.held = self._held_at(None)
+        seen, lasts = delta.progress(self.uri, [REPLAY_APPLICATION])
+        self._replays, self.held = lasts.get(REPLAY_APPLICATION, -1), self._held_at(seen)
 
     def next_offset(self, slot: Slot) -> int:
         """Return where to go on with an input partition, as the table says."""
@@ -117,7 +133,7 @@ class TableWriter:
             known_at = self.setup.now()
             rows = self._with_knowledge_time(known_at)
             facts = self._facts(rows, known_at)
-            metadata = _metadata(facts, contract_ref(self.contract))
+            metadata = commit_metadata(facts, contract_ref(self.contract))
             try:
                 made = delta.append(self.uri, rows, metadata=metadata, transactions=self._transactions(), after=seen)
             except CommitConflict:
@@ -133,7 +149,7 @@ class TableWriter:
 
     def _told(self, facts: HopFacts, table_version: int) -> dict[Slot, int]:
         hints = {slot: last + 1 for slot, (_, last) in self.buffer.spans.items()}
-        self.setup.emitter.commit(_at_version(facts, table_version))
+        self.setup.emitter.commit(at_version(facts, table_version))
         self.setup.step(f"{self.layer} lineage")
         self.buffer = Buffer()
         self._commits += 1
@@ -143,12 +159,14 @@ class TableWriter:
     def _trimmed(self) -> int:
         """Drop from the buffer what the table has by now; return the table version that this was judged by."""
         spans = self.buffer.spans
-        seen, lasts = delta.progress(self.uri, map(_application, spans))
+        seen, lasts = delta.progress(self.uri, [REPLAY_APPLICATION, *map(_application, spans)])
         overtaken = {
             slot: lasts[_application(slot)] for slot, (first, _) in spans.items() if lasts.get(_application(slot), -1) >= first
         }
-        if not overtaken:
+        replays = lasts.get(REPLAY_APPLICATION, -1)
+        if not overtaken and replays == self._replays:
             return seen
+        self._replays = replays
         held, kept = self._held_at(seen), []
         for rows in self.buffer.rows:
             fresh, held = fresh_rows(rows, held)
@@ -171,13 +189,15 @@ class TableWriter:
     def _with_knowledge_time(self, known_at: datetime) -> pa.Table:
         rows = pa.concat_tables(self.buffer.rows)
         column = pa.repeat(pa.scalar(known_at, KNOWN_AT_FIELD.type), rows.num_rows)
-        return rows.append_column(KNOWN_AT_FIELD.with_nullable(False), column).select(self.schema.names).cast(self.schema)
+        rows = rows.append_column(KNOWN_AT_FIELD.with_nullable(False), column)
+        if self.layer == "quarantine":
+            rows = rows.append_column(REPLAY_ID, pa.nulls(rows.num_rows, pa.string()))
+        return rows.select(self.schema.names).cast(self.schema)
 
     def _facts(self, rows: pa.Table, known_at: datetime) -> HopFacts:
         spans = sorted(self.buffer.spans.items(), key=lambda item: (item[0].topic, item[0].partition))
         ranges = tuple(OffsetRange(slot.topic, slot.partition, first, last) for slot, (first, last) in spans)
-        silver = self.layer == "silver"
-        reasons = {} if silver else Counter(rows["reason"].to_pylist())
+        reasons = Counter(rows["reason"].to_pylist()) if self.layer == "quarantine" else {}
         duplicates = reasons.pop(Reason.DUPLICATE.value, 0)
         return HopFacts(
             run=self.run,
@@ -195,21 +215,24 @@ class TableWriter:
         )
 
     def _input(self, ranges: tuple[OffsetRange, ...]) -> Dataset:
+        if self.layer == "bronze":
+            return raw_dataset(self.contract, self.setup.servers, ranges)
         make = clean_dataset if self.layer == "silver" else dead_letter_dataset
         return replace(make(self.contract, self.setup.servers, None, ranges), column_origins=())
 
     def _output(self, rows: int | None) -> Dataset:
         if self.layer == "silver":
             return silver_dataset(self.contract, self.setup.servers, self.uri, rows)
-        return quarantine_dataset(self.uri, rows)
+        return quarantine_dataset(self.uri, rows) if self.layer == "quarantine" else bronze_dataset(self.uri, rows)
 
     def _tell_lost(self) -> None:
         """Derive the events of commits that the ledger lacks: a process died between its commit and its event."""
-        told = {commit.commit_id for commit in self.setup.emitter.commits(land_job(self.contract))}
+        told = {commit.commit_id for commit in self.setup.emitter.commits(self.run.job)}
         for past in delta.history(self.uri):
-            if "facts" not in past.metadata:
+            committed = json.loads(past.metadata.get("facts", "{}"))
+            if not committed or committed.get("hop", self.run.hop) != self.run.hop:
                 continue
-            facts = _at_version(self._facts_told(json.loads(past.metadata["facts"])), past.table_version)
+            facts = at_version(self._facts_told(committed), past.table_version)
             if facts.commit_id not in told:
                 self.setup.emitter.commit(facts)
 
@@ -217,7 +240,7 @@ class TableWriter:
         """Return the facts that a commit's metadata tells, as its process would have told them to the ledger."""
         ranges = tuple(OffsetRange(*span) for span in told["offsets"])
         started = datetime.fromisoformat(told["started_at"])
-        run = RunRef(self.run.job, "land", told["run_id"], told["engine"], told["code_version"], started)
+        run = RunRef(self.run.job, self.run.hop, told["run_id"], told["engine"], told["code_version"], started)
         return HopFacts(
             run=run,
             commit_id="",
@@ -235,8 +258,28 @@ class TableWriter:
 
     def _compact_if_due(self, table_version: int) -> None:
         if self.setup.limits.compact_files and self._commits % self.setup.limits.compact_files == 0:
-            delta.compact(self.uri, metadata={"compacted_up_to": str(table_version)})
+            try:
+                delta.compact(self.uri, metadata={"compacted_up_to": str(table_version)})
+            except CommitConflict:
+                return  # a replay came between: the files wait for the next time
             self.setup.step(f"{self.layer} compaction")
+
+
+def layer_schema(contract: Contract, layer: Layer) -> pa.Schema:
+    """Return the schema of one of a contract's tables."""
+    return {"silver": silver_schema(contract), "quarantine": QUARANTINE_SCHEMA, "bronze": BRONZE_SCHEMA}[layer]
+
+
+def _widened(uri: str, schema: pa.Schema) -> None:
+    """Add the columns that a table of an earlier version lacks. Of several processes that begin at once, one does."""
+    for attempt in range(RACES_MAX):
+        try:
+            delta.add_columns(uri, schema)
+        except CommitConflict:
+            if attempt == RACES_MAX - 1:
+                raise
+        else:
+            return
 
 
 def landed_offset(tables: str, contract: Contract, layer: Layer, slot: Slot) -> int:
@@ -251,15 +294,16 @@ def _application(slot: Slot) -> str:
     return f"headwater:{slot.topic}:{slot.partition}"
 
 
-def _at_version(facts: HopFacts, table_version: int) -> HopFacts:
+def at_version(facts: HopFacts, table_version: int) -> HopFacts:
     """Return the facts with the table version that the commit became, and the id that follows from it."""
     outputs = tuple(replace(output, table_version=table_version) for output in facts.outputs)
     return replace(facts, outputs=outputs, commit_id=commit_id(facts.run.job, facts.outputs[0].name, table_version))
 
 
-def _metadata(facts: HopFacts, contract: ContractRef) -> dict[str, str]:
+def commit_metadata(facts: HopFacts, contract: ContractRef) -> dict[str, str]:
     """Return what the commit carries: run, code, contract, offset ranges, counts."""
     told = {
+        "hop": facts.run.hop,
         "run_id": facts.run.run_id,
         "engine": facts.run.engine,
         "started_at": facts.run.started_at.isoformat(),

@@ -164,9 +164,9 @@ def test_the_three_ends_of_a_run_share_one_id_and_other_events_do_not() -> None:
     assert len({event_id(kind, run.run_id) for kind in ("START", "RUNNING", "COMPLETE")}) == 3
 
 
-def test_only_clean_and_land_are_said_to_stream() -> None:
+def test_only_jobs_that_run_for_ever_are_said_to_stream() -> None:
     kinds = {hop: FacetWriter("1").job(hop)["jobType"]["processingType"] for hop in event_facets.WHAT_A_HOP_DOES}
-    assert {hop for hop, kind in kinds.items() if kind == "STREAMING"} == {"clean", "land"}
+    assert {hop for hop, kind in kinds.items() if kind == "STREAMING"} == {"clean", "land", "archive"}
 
 
 def test_a_column_that_decides_on_rows_is_an_indirect_origin() -> None:

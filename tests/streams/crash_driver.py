@@ -73,6 +73,10 @@ def run(told: Told, stop: Callable[[], bool] = lambda: False, step: Callable[[st
         from streams.engines import lander
 
         lander.run(made, stop, drain=told.drain, group=told.group)
+    elif told.job == "archive":
+        from streams.engines import archiver
+
+        archiver.run(made, stop, drain=told.drain, group=told.group)
     elif told.engine == "faust":
         from streams.engines import faust_worker
 

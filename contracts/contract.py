@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,15 +23,96 @@ Mask = Literal["mask", "hash", "tokenize", "drop", "seal"]
 PARTITIONS_DEFAULT = 4
 
 
+RuleKind = Literal[
+    "minimum",
+    "maximum",
+    "exclusive_minimum",
+    "exclusive_maximum",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "format",
+    "valid_values",
+    "not_null",
+    "not_missing",
+    "min_items",
+    "max_items",
+    "unique_items",
+    "expression",
+]
+
+Metric = Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
+"""ODCS's library metrics, and a query of one's own."""
+
+Operator = Literal[
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+]
+
+
 @dataclass(frozen=True)
 class Rule:
-    """One row rule of a field. `kind` says which, `argument` with what; `name` is how a dead letter names it."""
+    """One row rule: a record alone can break it. `kind` says which, `argument` with what; a dead letter names its `name`.
+
+    Bounds of timestamps and dates are text, as in the file; patterns are explicit (`contracts.rules.explicit`).
+    """
 
     name: str
-    kind: Literal[
-        "minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "min_length", "max_length", "pattern", "valid_values"
-    ]
+    kind: RuleKind
     argument: float | int | str | tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """One rule that only a table can break: a measure of it, an operator, and what the measure is held against."""
+
+    name: str
+    """As in a verdict: the contract's name for it, else the metric's."""
+    metric: Metric
+    operator: Operator
+    bounds: tuple[Any, ...]
+    """One; two for `mustBeBetween` and `mustNotBeBetween`, both included."""
+    field: str = ""
+    """Dotted path of the property; empty when the rule is the whole table's."""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    """By name: `validValues`, `pattern`, `missingValues`, `properties`. Lists are tuples."""
+    query: str = ""
+    """Of metric `sql`: `${table}` and `${column}` stand for the table and the field."""
+    unit: Literal["rows", "percent"] = "rows"
+    severity: str = "error"
+    """`info` and `warning` tell; everything else fails the table."""
+    dimension: str = ""
+    description: str = ""
+    table: Literal["silver", "current"] = "silver"
+    """Which table is judged: a key is unique in an `upsert` contract's current table, not in its history."""
+
+    def argument(self, name: str) -> Any:
+        """Return an argument's value, or None."""
+        return dict(self.arguments).get(name)
+
+    def holds(self, measured: Any) -> bool:
+        """Say whether a measure (of rows, of percent, of the query's one value) satisfies the rule. A null never does."""
+        if measured is None:
+            return False
+        low, high = self.bounds[0], self.bounds[-1]
+        verdicts: dict[str, Callable[[], bool]] = {
+            "mustBe": lambda: measured == low,
+            "mustNotBe": lambda: measured != low,
+            "mustBeGreaterThan": lambda: measured > low,
+            "mustBeGreaterOrEqualTo": lambda: measured >= low,
+            "mustBeLessThan": lambda: measured < low,
+            "mustBeLessOrEqualTo": lambda: measured <= low,
+            "mustBeBetween": lambda: low <= measured <= high,
+            "mustNotBeBetween": lambda: not low <= measured <= high,
+        }
+        return bool(verdicts[self.operator]())
 
 
 @dataclass(frozen=True)
@@ -113,6 +194,10 @@ class Contract:
     event_time: str
     partitions: int = PARTITIONS_DEFAULT
     description: str = ""
+    rules: tuple[Rule, ...] = ()
+    """Row rules over several fields, of kind `expression`. Those of one field stand with it."""
+    table_rules: tuple[TableRule, ...] = ()
+    """What is judged on the landed table, not on a record (`contracts.rules`)."""
     mode: Mode = "quarantine"
     change: Literal["append", "upsert"] = "append"
     """Whether records are facts of their own, or the newest state of their key (DESIGN: silver is history)."""

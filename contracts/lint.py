@@ -15,27 +15,22 @@ import jsonschema
 import orjson
 
 from contracts import yaml_text
-from contracts.checks import pattern_fault
-from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, Rule, content_hash
+from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, content_hash
 from contracts.custom import OF_CONTRACT, OF_FIELD, contract_attributes, fault, field_attributes
 from contracts.errors import ContractInvalid
+from contracts.lint_rules import Found, Path, option_faults, quality_faults, schema_quality_faults
+from contracts.rules import expression_rules, row_rules, table_rules
 
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "date", "object", "array")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
 CONTRACT_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
-VALUE_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
-OPTIONS = {
-    "string": {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"},
-    "integer": {
-        "minimum": "minimum",
-        "maximum": "maximum",
-        "exclusiveMinimum": "exclusive_minimum",
-        "exclusiveMaximum": "exclusive_maximum",
-    },
-}
-OPTIONS["number"] = OPTIONS["integer"]
 PARTITIONS_MAX = 1_000
+UNKEPT = {
+    "partitioned": "tables are not partitioned by a column here: files are kept sorted and small instead",
+    "encryptedName": "no second column is made: expected the custom property mask, with seal",
+}
+"""What would be promised and not done."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +45,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.field or 'contract'}: {self.rule}: {self.message}"
-
-
-@dataclass(frozen=True)
-class _Found:
-    path: tuple[str | int, ...]
-    rule: str
-    message: str
 
 
 def problems(text: str, file: str, odcs_schema: Mapping[str, Any]) -> tuple[Problem, ...]:
@@ -84,6 +72,7 @@ def built(data: Mapping[str, Any]) -> Contract:
     """Return the contract of data that has no faults."""
     schema = data["schema"][0]
     canonical = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    attributes = contract_attributes(data)
     return Contract(
         id=data["id"],
         domain=data["domain"],
@@ -92,21 +81,25 @@ def built(data: Mapping[str, Any]) -> Contract:
         hash=content_hash(canonical),
         fields=tuple(_field(item) for item in schema["properties"]),
         description=data.get("description", {}).get("purpose", "") or schema.get("description", ""),
+        rules=tuple(expression_rules(schema)),
+        table_rules=tuple(table_rules(schema, upsert=attributes["change"] == "upsert")),
         source=canonical.decode(),
-        **contract_attributes(data),
+        **attributes,
     )
 
 
-def _field(item: Mapping[str, Any]) -> Field:
+def _field(item: Mapping[str, Any], named: Collection[str] = ()) -> Field:
+    """Return a property. `named` are those that the object around it says are required, as its option and not as theirs."""
+    within = item.get("logicalTypeOptions", {}).get("required", ()) if item["logicalType"] == "object" else ()
     return Field(
         name=item.get("name", ""),
         logical_type=item["logicalType"],
-        required=bool(item.get("required", False)) or bool(item.get("primaryKey", False)),
+        required=any([item.get("required"), item.get("primaryKey"), item.get("name") in named]),
         primary_key=bool(item.get("primaryKey", False)),
         classification=item.get("classification", ""),
         description=item.get("description", ""),
-        rules=tuple(_rules(item)),
-        fields=tuple(_field(child) for child in item.get("properties", ())),
+        rules=tuple(row_rules(item)),
+        fields=tuple(_field(child, within) for child in item.get("properties", ())),
         items=_field(item["items"]) if "items" in item else None,
         examples=tuple(item.get("examples", ())),
         unique=bool(item.get("unique", False)),
@@ -114,29 +107,15 @@ def _field(item: Mapping[str, Any]) -> Field:
     )
 
 
-def _rules(item: Mapping[str, Any]) -> Iterator[Rule]:
-    options = item.get("logicalTypeOptions", {})
-    for option, kind in OPTIONS.get(item["logicalType"], {}).items():
-        if option in options:
-            yield Rule(option, kind, options[option])  # type: ignore[arg-type]
-    for quality in item.get("quality", ()):
-        arguments = quality.get("arguments", {})
-        name = quality.get("name", "invalidValues")
-        if "validValues" in arguments:
-            yield Rule(name, "valid_values", tuple(arguments["validValues"]))
-        if "pattern" in arguments:
-            yield Rule(name, "pattern", arguments["pattern"])
-
-
-def _no_json(data: Mapping[str, Any]) -> Iterator[_Found]:
+def _no_json(data: Mapping[str, Any]) -> Iterator[Found]:
     """Find what YAML can say and JSON, of which the contract's hash is made, cannot: bytes, sets, numbers beyond 64 bits."""
     try:
         orjson.dumps(data)
     except (TypeError, ValueError) as error:
-        yield _Found((), "json", f"the contract cannot be written as JSON: {error}")
+        yield Found((), "json", f"the contract cannot be written as JSON: {error}")
 
 
-def _against_both(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> list[_Found]:
+def _against_both(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> list[Found]:
     """Find what ODCS says, and what we say of the properties that ODCS finds nothing in: ours can rely on their shape."""
     odcs = list(_against_odcs(data, odcs_schema))
     if not _has_shape(data):
@@ -157,55 +136,55 @@ def _has_shape(data: Mapping[str, Any]) -> bool:
     )
 
 
-def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> Iterator[_Found]:
+def _against_odcs(data: Mapping[str, Any], odcs_schema: Mapping[str, Any]) -> Iterator[Found]:
     if data.get("apiVersion") != "v3.1.0":
-        yield _Found(("apiVersion",), "apiVersion", f"came {data.get('apiVersion')!r}, expected 'v3.1.0'")
+        yield Found(("apiVersion",), "apiVersion", f"came {data.get('apiVersion')!r}, expected 'v3.1.0'")
     validator = jsonschema.validators.validator_for(odcs_schema)(odcs_schema)
     for error in validator.iter_errors(data):
         deepest = jsonschema.exceptions.best_match([error]) or error
-        yield _Found(tuple(deepest.absolute_path), str(deepest.validator), deepest.message[:300])
+        yield Found(tuple(deepest.absolute_path), str(deepest.validator), deepest.message[:300])
 
 
-def _against_ours(data: Mapping[str, Any], faulted: Collection[tuple[str | int, ...]]) -> Iterator[_Found]:
+def _against_ours(data: Mapping[str, Any], faulted: Collection[Path]) -> Iterator[Found]:
     yield from _heads(data)
     if len(data.get("schema", ())) != 1:
-        yield _Found(
+        yield Found(
             ("schema",), "one schema", f"came {len(data.get('schema', ()))} schema objects, expected one: a contract is a topic"
         )
         return
     schema = data["schema"][0]
     if schema.get("name") != data.get("name"):
-        yield _Found(
+        yield Found(
             ("schema", 0, "name"), "schema name", f"came {schema.get('name')!r}, expected {data.get('name')!r}, as the contract"
         )
     properties = schema.get("properties") or ()
     if not properties:
-        yield _Found(("schema", 0), "properties", "there are none: expected at least a key and an event time")
+        yield Found(("schema", 0), "properties", "there are none: expected at least a key and an event time")
     yield from _fields(properties, ("schema", 0, "properties"), nested=False, faulted=faulted)
-    if schema.get("quality"):
-        yield _Found(
-            ("schema", 0, "quality"), "quality", "rules over the whole table are not enforced yet: expected rules of a property"
-        )
+    if not any(tuple(path[:3]) == ("schema", 0, "quality") for path in faulted):
+        yield from schema_quality_faults(schema, ("schema", 0))
+    yield from _unkept_names(data, schema)
     yield from _custom(data, {str(item.get("name")): item for item in properties})
 
 
-def _heads(data: Mapping[str, Any]) -> Iterator[_Found]:
+def _heads(data: Mapping[str, Any]) -> Iterator[Found]:
     for key in ("name", "domain"):
         if not DATASET_NAME.fullmatch(str(data.get(key, ""))):
-            yield _Found(
+            yield Found(
                 (key,), key, f"came {data.get(key)!r}, expected lower case letters, digits and _: it becomes a topic's name"
             )
     if not CONTRACT_VERSION.fullmatch(str(data.get("version"))):
-        yield _Found(("version",), "version", f"came {data.get('version')!r}, expected three numbers, as in 1.0.0")
+        yield Found(("version",), "version", f"came {data.get('version')!r}, expected three numbers, as in 1.0.0")
 
 
 def _fields(
     properties: Sequence[Mapping[str, Any]],
-    path: tuple[str | int, ...],
+    path: Path,
     *,
     nested: bool,
-    faulted: Collection[tuple[str | int, ...]] = (),
-) -> Iterator[_Found]:
+    inside_array: bool = False,
+    faulted: Collection[Path] = (),
+) -> Iterator[Found]:
     seen: set[str] = set()
     for index, item in enumerate(properties):
         at = (*path, index)
@@ -213,94 +192,75 @@ def _fields(
             continue
         name = str(item.get("name", ""))
         if not NAME.fullmatch(name):
-            yield _Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
+            yield Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
         if name.lower() in seen:
-            yield _Found((*at, "name"), "name", f"{name!r} stands here twice (capitals do not tell columns apart)")
+            yield Found((*at, "name"), "name", f"{name!r} stands here twice (capitals do not tell columns apart)")
         seen.add(name.lower())
-        yield from _one_field(item, at, nested=nested)
+        yield from _one_field(item, at, nested=nested, inside_array=inside_array)
 
 
-def _one_field(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
+def _one_field(item: Mapping[str, Any], at: Path, *, nested: bool, inside_array: bool = False) -> Iterator[Found]:
     kind = item.get("logicalType")
     if kind not in TYPES:
-        yield _Found((*at, "logicalType"), "logicalType", f"came {kind!r}, expected one of {', '.join(TYPES)}")
+        yield Found((*at, "logicalType"), "logicalType", f"came {kind!r}, expected one of {', '.join(TYPES)}")
         return
     if nested and kind in ("timestamp", "date"):
-        yield _Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
+        yield Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
     for index, given in enumerate(item.get("customProperties", ())):
         yield from _known(given, OF_FIELD, (*at, "customProperties", index), {})
     yield from _roles(item, at, nested=nested)
-    yield from _options(item, at, nested=nested)
-    for index, quality in enumerate(item.get("quality", ())):
-        yield from _quality(quality, (*at, "quality", index), kind, nested=nested)
+    yield from _unkept(item, at)
+    yield from option_faults(item, at)
+    yield from quality_faults(item, at, inside_array=inside_array)
     if kind == "object":
         if not item.get("properties"):
-            yield _Found(at, "properties", "an object without properties would lose all it holds")
-        yield from _fields(item.get("properties", ()), (*at, "properties"), nested=True)
+            yield Found(at, "properties", "an object without properties would lose all it holds")
+        yield from _fields(item.get("properties", ()), (*at, "properties"), nested=True, inside_array=inside_array)
     if kind == "array":
         if "items" not in item:
-            yield _Found(at, "items", "an array must say what it holds")
+            yield Found(at, "items", "an array must say what it holds")
         else:
-            yield from _one_field(item["items"], (*at, "items"), nested=True)
+            yield from _one_field(item["items"], (*at, "items"), nested=True, inside_array=True)
 
 
-def _roles(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
-    """Find what a property cannot be at once: nested and required, restricted and a key, of many values and a key."""
+def _roles(item: Mapping[str, Any], at: Path, *, nested: bool) -> Iterator[Found]:
+    """Find what a property cannot be at once: nested and a key, restricted and a key, of many values and a key."""
     kind = item["logicalType"]
-    if nested and (item.get("required") or item.get("primaryKey")):
-        yield _Found(at, "required", "is enforced at the top level only")
-    if item.get("classification") == "restricted" and (item.get("primaryKey") or (item.get("required") and kind != "string")):
-        yield _Found(
+    for role in ("primaryKey", "unique"):
+        if nested and item.get(role):
+            yield Found(at, role, "is enforced at the top level only")
+        if item.get(role) and kind in ("object", "array"):
+            yield Found(at, role, f"an {kind} cannot be a key: expected a single value")
+    restricted = item.get("classification") == "restricted"
+    if restricted and (item.get("primaryKey") or (item.get("required") and kind != "string" and not nested)):
+        yield Found(
             at, "classification", "a restricted value is masked away, so it cannot be a key, nor required unless a string"
         )
-    if item.get("primaryKey") and kind in ("object", "array"):
-        yield _Found(at, "primaryKey", f"an {kind} cannot be a key: expected a single value")
 
 
-def _options(item: Mapping[str, Any], at: tuple[str | int, ...], *, nested: bool) -> Iterator[_Found]:
-    kind, known = item["logicalType"], OPTIONS.get(item["logicalType"], {})
-    for option, value in item.get("logicalTypeOptions", {}).items():
-        where = (*at, "logicalTypeOptions", option)
-        if option not in known or nested:
-            reason = (
-                "is enforced at the top level only"
-                if nested
-                else f"is not enforced on {kind}: known are {', '.join(known) or 'none'}"
-            )
-            yield _Found(where, option, reason)
-        elif option == "pattern" and (fault := pattern_fault(value)):
-            yield _Found(where, option, f"is no regular expression that runs in linear time: {fault}")
-
-
-def _quality(rule: Mapping[str, Any], at: tuple[str | int, ...], kind: str, *, nested: bool) -> Iterator[_Found]:
-    if rule.get("type", "library") == "text":
-        return
-    arguments = rule.get("arguments") or {}
-    honoured = rule.get("type", "library") == "library" and rule.get("metric") == "invalidValues" and rule.get("mustBe") == 0
-    if not honoured or nested or not set(arguments) <= {"validValues", "pattern"} or not arguments:
-        yield _Found(
-            at,
-            "quality",
-            "is not enforced: expected type text, or metric invalidValues, mustBe 0, arguments validValues or pattern",
+def _unkept(item: Mapping[str, Any], at: Path) -> Iterator[Found]:
+    """Find what ODCS lets a property say of its storage, and what no table of ours does."""
+    for name, reason in UNKEPT.items():
+        if item.get(name):
+            yield Found((*at, name), name, reason)
+    physical = item.get("physicalName")
+    if physical is not None and physical != item.get("name"):
+        yield Found(
+            (*at, "physicalName"),
+            "physicalName",
+            f"came {physical!r}, expected {item.get('name')!r}: records and columns go by name",
         )
-        return
-    if "pattern" in arguments and (kind != "string" or pattern_fault(arguments["pattern"])):
-        yield _Found((*at, "arguments"), "pattern", pattern_fault(arguments["pattern"]) or f"fits strings, not {kind}")
-    if "validValues" in arguments and (fault := _values_fault(arguments["validValues"], kind)):
-        yield _Found((*at, "arguments"), "validValues", fault)
 
 
-def _values_fault(values: Any, kind: str) -> str:
-    """Return why `validValues` cannot be enforced, or nothing."""
-    if kind not in VALUE_TYPES:
-        return f"is not enforced on {kind}"
-    if not isinstance(values, list) or not values:
-        return "expected a list of values"
-    strange = next((v for v in values if not isinstance(v, VALUE_TYPES[kind]) or isinstance(v, bool)), None)
-    return "" if strange is None else f"{strange!r} is no {kind}"
+def _unkept_names(data: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Found]:
+    """Find a topic's name that is not the one which follows from domain, name and version."""
+    physical, version = schema.get("physicalName"), str(data.get("version"))
+    topic = f"{data.get('domain')}.{data.get('name')}.raw.v{version.split('.', maxsplit=1)[0]}"
+    if physical is not None and physical != topic and CONTRACT_VERSION.fullmatch(version):
+        yield Found(("schema", 0, "physicalName"), "physicalName", f"came {physical!r}, expected {topic!r}, the raw topic's name")
 
 
-def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Iterator[_Found]:
+def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Iterator[Found]:
     custom = {}
     for index, item in enumerate(data.get("customProperties", ())):
         custom[item["property"]] = item["value"]
@@ -308,35 +268,35 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
     named = custom.get("eventTime")
     event_time = properties.get(named) if isinstance(named, str) else None
     if event_time is None or event_time.get("logicalType") != "timestamp" or not event_time.get("required"):
-        yield _Found(("customProperties",), "eventTime", f"came {named!r}, expected the name of a required timestamp property")
+        yield Found(("customProperties",), "eventTime", f"came {named!r}, expected the name of a required timestamp property")
     partitions = custom.get("partitions", PARTITIONS_DEFAULT)
     if not isinstance(partitions, int) or isinstance(partitions, bool) or not 1 <= partitions <= PARTITIONS_MAX:
-        yield _Found(
+        yield Found(
             ("customProperties",), "partitions", f"came {partitions!r}, expected a whole number from 1 to {PARTITIONS_MAX}"
         )
     positions = [item.get("primaryKeyPosition", -1) for item in properties.values() if item.get("primaryKey")]
     if positions != sorted(positions):
-        yield _Found(
+        yield Found(
             ("schema", 0, "properties"), "primaryKeyPosition", f"came {positions}: expected the key's properties in key order"
         )
     if not positions:
-        yield _Found(
+        yield Found(
             ("schema", 0, "properties"), "primaryKey", "no property is one: expected at least one, it becomes the record's key"
         )
 
 
 def _known(
-    item: Mapping[str, Any], known: Sequence[str], at: tuple[str | int, ...], properties: Mapping[str, Mapping[str, Any]]
-) -> Iterator[_Found]:
+    item: Mapping[str, Any], known: Sequence[str], at: Path, properties: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Found]:
     """Find a custom property that is not known in its place, or not what it may be."""
     name = str(item["property"])
     if name not in known:
-        yield _Found(at, name, f"is not known here: expected one of {', '.join(known)}")
+        yield Found(at, name, f"is not known here: expected one of {', '.join(known)}")
     elif message := fault(name, item["value"], properties):
-        yield _Found(at, name, message)
+        yield Found(at, name, message)
 
 
-def _field_name(data: Any, path: tuple[str | int, ...]) -> str:
+def _field_name(data: Any, path: Path) -> str:
     """Return a path as a person would say it: `tailnum.logicalTypeOptions.pattern` for schema[0].properties[5]...."""
     words: list[str] = []
     for step in path:

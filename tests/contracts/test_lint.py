@@ -40,6 +40,10 @@ def quality(index: int, **changes: object):
     return lambda data: properties(data)[index].update(quality=[rule])
 
 
+def table_quality(**rule: object):
+    return lambda data: data["schema"][0].update(quality=[rule])
+
+
 FAULTS = {
     "another version of ODCS": (lambda d: d.update(apiVersion="v3.0.2"), "apiVersion", "apiVersion"),
     "no id": (lambda d: d.pop("id"), "", "required"),
@@ -69,9 +73,9 @@ FAULTS = {
     "a restricted required number": (put(AMOUNT, classification="restricted", required=True), "orders.amount", "classification"),
     "an option of another type": (put(AMOUNT, logicalTypeOptions={"minLength": 1}), "orders.amount.logicalTypeOptions", None),
     "an option that is not enforced": (
-        put(AMOUNT, logicalTypeOptions={"multipleOf": 2}),
-        "orders.amount.logicalTypeOptions.multipleOf",
-        "multipleOf",
+        put(BUYER, logicalTypeOptions={"maxProperties": 2}),
+        "orders.buyer.logicalTypeOptions.maxProperties",
+        "maxProperties",
     ),
     "a pattern that is none": (
         put(SIZE, logicalTypeOptions={"pattern": "("}),
@@ -90,19 +94,92 @@ FAULTS = {
         "orders.buyer.city.logicalType",
         "logicalType",
     ),
-    "required within an object": (
-        lambda d: properties(d)[BUYER]["properties"][0].update(required=True),
+    "a key within an object": (
+        lambda d: properties(d)[BUYER]["properties"][0].update(primaryKey=True),
         "orders.buyer.city",
+        "primaryKey",
+    ),
+    "something required that is not there": (
+        put(BUYER, logicalTypeOptions={"required": ["street"]}),
+        "orders.buyer.logicalTypeOptions.required",
         "required",
     ),
-    "an option within an object": (
-        lambda d: properties(d)[BUYER]["properties"][0].update(logicalTypeOptions={"maxLength": 3}),
-        "orders.buyer.city.logicalTypeOptions.maxLength",
-        "maxLength",
+    "part of a multiple": (
+        put(AMOUNT, logicalTypeOptions={"multipleOf": 0.5}),
+        "orders.amount.logicalTypeOptions.multipleOf",
+        "multipleOf",
     ),
-    "a rule that nothing runs": (quality(SIZE, metric="nullValues"), "orders.size.quality[0]", "quality"),
-    "a rule that allows some": (quality(SIZE, mustBe=5), "orders.size.quality[0]", "quality"),
-    "a rule in SQL": (quality(SIZE, type="sql", query="select 1"), "orders.size.quality[0]", "quality"),
+    "a format of nobody's": (put(SIZE, logicalTypeOptions={"format": "size"}), "orders.size.logicalTypeOptions.format", "format"),
+    "numbers that do not fit": (
+        put(AMOUNT, logicalTypeOptions={"format": "u64"}),
+        "orders.amount.logicalTypeOptions.format",
+        "format",
+    ),
+    "a bound that is no time": (
+        put(AT, logicalTypeOptions={"minimum": "2013-01-01T00:00:00"}),
+        "orders.ordered_at.logicalTypeOptions.minimum",
+        "minimum",
+    ),
+    "times without a zone": (
+        put(AT, logicalTypeOptions={"timezone": False}),
+        "orders.ordered_at.logicalTypeOptions.timezone",
+        "timezone",
+    ),
+    "a pattern of Rust's alone": (
+        put(SIZE, logicalTypeOptions={"pattern": "(?i)a"}),
+        "orders.size.logicalTypeOptions.pattern",
+        "pattern",
+    ),
+    "a column of another name": (put(SIZE, physicalName="groesse"), "orders.size.physicalName", "physicalName"),
+    "a topic of another name": (lambda d: d["schema"][0].update(physicalName="orders"), "orders.physicalName", "physicalName"),
+    "a table in parts": (put(SIZE, partitioned=True), "orders.size.partitioned", "partitioned"),
+    "a rule that says no threshold": (
+        lambda d: properties(d)[SIZE].update(quality=[{"metric": "nullValues"}]),
+        "orders.size.quality[0]",
+        "oneOf",
+    ),
+    "a threshold that is no number": (quality(SIZE, mustBe="none"), "orders.size.quality[0].mustBe", "mustBe"),
+    "a unit of nobody's": (quality(SIZE, unit="crates"), "orders.size.quality[0].unit", "unit"),
+    "rows counted in a field": (quality(SIZE, metric="rowCount", arguments={}), "orders.size.quality[0]", "rowCount"),
+    "nothing said to be valid": (quality(SIZE, arguments={}), "orders.size.quality[0]", "invalidValues"),
+    "two queries": (quality(SIZE, type="sql", query="select 1; select 2"), "orders.size.quality[0].query", "sql"),
+    "a query of another engine's": (
+        quality(SIZE, type="sql", query="select count(*) from ${server}"),
+        "orders.size.quality[0].query",
+        "sql",
+    ),
+    "some in an array": (
+        lambda d: properties(d)[TAGS]["items"].update(
+            quality=[{"metric": "invalidValues", "arguments": {"pattern": "x"}, "mustBeLessThan": 5}]
+        ),
+        "orders.tags.items.quality[0]",
+        "invalidValues",
+    ),
+    "a restricted value asked of the table": (
+        lambda d: properties(d)[SIZE].update(
+            classification="restricted", quality=[{"metric": "duplicateValues", "mustBeLessThan": 5}]
+        ),
+        "orders.size.quality[0]",
+        "duplicateValues",
+    ),
+    "another engine": (table_quality(type="custom", engine="soda", implementation="x"), "orders.quality[0]", "engine"),
+    "an expression of many rows": (
+        table_quality(type="custom", engine="headwater", implementation={"expression": "sum(amount) > 1"}),
+        "orders.quality[0].implementation",
+        "expression",
+    ),
+    "an expression of no field": (
+        table_quality(type="custom", engine="headwater", implementation={"expression": "colour = 'red'"}),
+        "orders.quality[0].implementation",
+        "expression",
+    ),
+    "an expression that is no verdict": (
+        table_quality(type="custom", engine="headwater", implementation={"expression": "amount + 1"}),
+        "orders.quality[0].implementation",
+        "expression",
+    ),
+    "a field's rule on the table": (table_quality(metric="nullValues", mustBe=0), "orders.quality[0]", "nullValues"),
+    "duplicates of nothing": (table_quality(metric="duplicateValues", mustBe=0), "orders.quality[0].arguments", "properties"),
     "values of another type": (quality(SIZE, arguments={"validValues": [1]}), "orders.size.quality[0].arguments", "validValues"),
     "truth among numbers": (
         quality(AMOUNT, arguments={"validValues": [True]}),
@@ -112,11 +189,6 @@ FAULTS = {
     "values that are no list": (quality(SIZE, arguments={"validValues": "S"}), "orders.size.quality[0].arguments", "validValues"),
     "values of a time": (quality(AT, arguments={"validValues": ["x"]}), "orders.ordered_at.quality[0].arguments", "validValues"),
     "a pattern for a number": (quality(AMOUNT, arguments={"pattern": "x"}), "orders.amount.quality[0].arguments", "pattern"),
-    "rules over the table": (
-        lambda d: d["schema"][0].update(quality=[{"type": "text", "description": "x"}]),
-        "orders.quality",
-        "quality",
-    ),
     "no event time": (custom("eventTime", None), "customProperties", "eventTime"),
     "an event time that is no field": (custom("eventTime", "when"), "customProperties", "eventTime"),
     "an event time that is a list": (custom("eventTime", ["ordered_at"]), "customProperties", "eventTime"),
@@ -180,7 +252,7 @@ schema:
       - name: amount
         logicalType: integer
         logicalTypeOptions:
-          multipleOf: 3
+          multipleOf: 3.5
       - name: size
         logicalType: string
         logicalTypeOptions:

@@ -62,6 +62,11 @@ class Check:
     rule: str
     broken: pl.Expr
 
+    @property
+    def column(self) -> str:
+        """Name of the column that the field is, or stands in; empty when several decide."""
+        return (self.field or "").partition(".")[0].removesuffix("[]")
+
 
 @cache
 def compiled(contract: Contract) -> tuple[Check, ...]:

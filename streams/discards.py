@@ -20,11 +20,11 @@ from streams.departures import effective
 def without_broken(rows: pl.DataFrame, positions: np.ndarray, contract: Contract) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
     """Return the rows with null for each value that breaks a rule and may be left out, and where that was: position, field."""
     found: list[tuple[int, str]] = []
-    for check in _discarding(contract):
+    for name, check in _discarding(contract):
         broken = rows.select(broken=check.broken.fill_null(value=False))["broken"]
         if broken.any():
-            found += [(int(at), check.field) for at in positions[broken.to_numpy()]]
-            rows = rows.with_columns(pl.when(~broken).then(pl.col(check.field)).alias(check.field))
+            found += [(int(at), name) for at in positions[broken.to_numpy()]]
+            rows = rows.with_columns(pl.when(~broken).then(pl.col(name)).alias(name))
     return rows, found
 
 
@@ -34,13 +34,19 @@ def ruled(rejects: Sequence[Reject], contract: Contract) -> list[Reject]:
 
 
 def _ruled(reject: Reject, contract: Contract) -> Reject:
-    mode = mode_at(contract, reject.field.split(".") if reject.field else ())
+    mode = mode_at(contract, reject.field.replace("[]", "").split(".") if reject.field else ())
     told = effective(mode, reject.reason, reject.field, reject.rule)
     return replace(reject, reason=told.reason, rule=told.rule)
 
 
 @cache
-def _discarding(contract: Contract) -> tuple[Check, ...]:
-    """Return the checks of fields whose broken values are left out."""
+def _discarding(contract: Contract) -> tuple[tuple[str, Check], ...]:
+    """Return the checks of columns whose broken values are left out, with the column: what breaks within it takes it along.
+
+    A column that must not be null is none of them: leaving its value out would mend nothing.
+    """
     kept = discardable_fields(contract)
-    return tuple(check for check in compiled(contract) if check.reason is Reason.RULE_BROKEN and check.field in kept)
+    named = [(check.column, check) for check in compiled(contract)]
+    return tuple(
+        (name, check) for name, check in named if name in kept and (check.reason is Reason.RULE_BROKEN or check.field != name)
+    )

@@ -6,6 +6,7 @@
     │   └── CommitConflict        another writer took the table version we wanted
     └── TerminalError             trying again gives the same answer
         ├── ContractInvalid       a contract file breaks ODCS or what we can honour of it
+        ├── ContractFrozen        a frozen contract changed within one major version
         ├── SettingsInvalid       a setting is unknown, ill-typed or out of range
         ├── DefinitionInvalid     a feature definition cannot be honoured
         ├── StackBroken           the local stack cannot start, or lacks a program
@@ -64,6 +65,10 @@ class TerminalError(HeadwaterError):
 
 class ContractInvalid(TerminalError):
     """A contract file breaks the ODCS schema, or asks for what is not honoured."""
+
+
+class ContractFrozen(TerminalError):
+    """A contract of mode `freeze` is no more what its table was made under, in the same major version."""
 
 
 class SettingsInvalid(TerminalError):

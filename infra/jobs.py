@@ -64,12 +64,14 @@ def run_archive(settings: Settings, datasets: Sequence[str], *, drain: bool) -> 
 
 
 def counted(commits: Iterable[CommitRecord]) -> dict[str, Any]:
-    """Return the sums over commits: records in and out, dead letters by reason, duplicates, repeated, seconds of work."""
+    """Return the sums over commits: records, dead letters by reason, values left out by field, duplicates, seconds of work."""
     reasons: Counter[str] = Counter()
+    discarded: Counter[str] = Counter()
     sums = Counter(records_in=0, records_out=0, duplicates=0, repeated=0, commits=0)
     seconds = 0.0
     for commit in commits:
         reasons.update(commit.dead_letters)
+        discarded.update(commit.discarded)
         sums.update(
             records_in=commit.records_in,
             records_out=commit.records_out,
@@ -78,17 +80,24 @@ def counted(commits: Iterable[CommitRecord]) -> dict[str, Any]:
             commits=1,
         )
         seconds += commit.seconds
-    return {**sums, "dead_letters": dict(sorted(reasons.items())), "seconds": round(seconds, 3)}
+    told = {"dead_letters": dict(sorted(reasons.items())), "discarded": dict(sorted(discarded.items()))}
+    return {**sums, **told, "seconds": round(seconds, 3)}
 
 
 def summary(hop: str, counts: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the counts as lines a person reads."""
     lines = [
         f"{hop} {dataset}: {c['records_in']:,} in, {c['records_out']:,} out, {sum(c['dead_letters'].values()):,} dead letters, "
-        f"{c['duplicates']:,} duplicates, {c['repeated']:,} repeated, in {c['commits']} commits"
+        f"{c['duplicates']:,} duplicates, {c['repeated']:,} repeated, in {c['commits']} commits{_left_out(c)}"
         for dataset, c in counts.items()
     ]
     return "\n".join(lines)
+
+
+def _left_out(counts: Mapping[str, Any]) -> str:
+    """Say how many values of which fields were left out, where any was."""
+    discarded = counts.get("discarded") or {}
+    return "".join(f"; {number:,} values of {field or 'unknown fields'} left out" for field, number in discarded.items())
 
 
 def _counts(given: Setup, jobs: Mapping[str, str], runs: Iterable[RunRef]) -> Counts:

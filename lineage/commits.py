@@ -27,6 +27,7 @@ class CommitRecord:
     dead_letters: Mapping[str, int]
     duplicates: int
     repeated: int
+    discarded: Mapping[str, int]
     seconds: float
     contract: ContractRef | None
     inputs: tuple[tuple[str, str, int | None], ...]
@@ -61,6 +62,7 @@ def commit_record(event: Mapping[str, Any]) -> CommitRecord | None:
         dead_letters=commit["deadLetters"],
         duplicates=commit["duplicates"],
         repeated=commit["repeated"],
+        discarded=commit.get("discarded", {}),
         seconds=commit["microseconds"] / 1_000_000,
         contract=None if contract is None else ContractRef(contract["id"], contract["contractVersion"], contract["hash"]),
         inputs=_datasets(event, "inputs"),

@@ -120,6 +120,7 @@ class FacetWriter:
             deadLetters=dict(facts.dead_letters),
             duplicates=facts.duplicates,
             repeated=facts.repeated,
+            **({"discarded": dict(facts.discarded)} if facts.discarded else {}),
             microseconds=round(facts.seconds * 1_000_000),
             **(
                 {}

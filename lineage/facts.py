@@ -117,4 +117,6 @@ class HopFacts:
     repeated: int = 0
     """Records seen again after a restart and dropped by their coordinates."""
     contract: ContractRef | None = None
+    discarded: Mapping[str, int] = field(default_factory=dict)
+    """Values left out of rows that were kept, by field."""
     seconds: float = 0.0

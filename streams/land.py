@@ -8,7 +8,7 @@ that no clean job of ours wrote (no coordinates, or not readable under the contr
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.contract import Contract
-from contracts.records import DEAD_LETTER_SCHEMA, KEY_ID, PAYLOAD, Reason
+from contracts.records import DEAD_LETTER_SCHEMA, EVOLVED, KEY_ID, PAYLOAD, Reason
 from contracts.schema import clean_schema
 from streams.batches import ingested_at, taken
 from streams.decode import decoded_clean_values, utf8_texts
@@ -75,9 +75,10 @@ def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> O
     positions = np.flatnonzero(sources.ours & valid)
     decoded = decoded_clean_values(taken(records["value"], positions), positions, contract)
     fresh, held = _fresh(decoded.positions, sources, state, contract)
-    rows = _rows(
-        decoded.rows if fresh.all() else decoded.rows.filter(fresh), decoded.positions[fresh], sources, records, contract
-    )
+    kept = decoded.positions[fresh]
+    wider = {name for beyond in decoded.evolved.values() for name in beyond}
+    rows = _rows(decoded.rows if fresh.all() else decoded.rows.filter(fresh), kept, sources, records, contract, wider)
+    rows = _with_evolved(rows, kept, decoded.evolved)
     strange = _foreign(_others(decoded.positions, records), records, contract.clean_topic, contract)
     return Outcome(rows, strange, int((~fresh).sum()), _next_offsets(records), held)
 
@@ -170,12 +171,29 @@ def _coordinates(positions: np.ndarray, sources: _Sources, records: pa.RecordBat
     }
 
 
-def _rows(rows: pl.DataFrame, positions: np.ndarray, sources: _Sources, records: pa.RecordBatch, contract: Contract) -> pa.Table:
+def _rows(
+    rows: pl.DataFrame,
+    positions: np.ndarray,
+    sources: _Sources,
+    records: pa.RecordBatch,
+    contract: Contract,
+    wider: Collection[str] = (),
+) -> pa.Table:
+    """Return the rows with their coordinates. A column of `wider` may hold null where it must not: its value is evolved."""
     columns = rows.to_arrow()
     coordinates = _coordinates(positions, sources, records, contract)
-    return pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates]).cast(
-        clean_schema(contract)
-    )
+    table = pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates])
+    schema = clean_schema(contract)
+    return table.cast(pa.schema([f.with_nullable(f.nullable or f.name in wider) for f in schema]) if wider else schema)
+
+
+def _with_evolved(rows: pa.Table, positions: np.ndarray, evolved: Mapping[int, Mapping[str, Any]]) -> pa.Table:
+    """Return the rows with what their records have beyond the contract's columns, which our clean hop judged and masked."""
+    if not evolved or not len(positions):
+        return rows
+    found = [evolved.get(at) for at in positions.tolist()]
+    texts = [None if item is None else orjson.dumps(item).decode() for item in found]
+    return rows.append_column(pa.field(EVOLVED, pa.string()), pa.array(texts, pa.string()))
 
 
 def _foreign(positions: np.ndarray, records: pa.RecordBatch, topic: str, contract: Contract) -> pa.Table:

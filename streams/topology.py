@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from contracts.contract import Contract
 from contracts.masking import masks
@@ -81,13 +81,23 @@ def dead_letter_dataset(
 
 
 def silver_dataset(
-    contract: Contract, servers: str, uri: str, rows: int | None = None, table_version: int | None = None
+    contract: Contract,
+    servers: str,
+    uri: str,
+    rows: int | None = None,
+    table_version: int | None = None,
+    *,
+    evolved: Sequence[tuple[str, str]] = (),
 ) -> Dataset:
-    """Return the silver table, each column from the clean topic's of the same name."""
+    """Return the silver table, each column from the clean topic's of the same name.
+
+    `evolved` are the name and type of columns that are not as the contract has them.
+    """
     namespace, name = table_name(uri)
     clean = topic_name(servers, contract.clean_topic)
     descriptions = {field.name: field.description for field in contract.fields}
-    columns = tuple(Column(f.name, str(f.type), descriptions.get(f.name, "")) for f in silver_schema(contract))
+    types = {field.name: str(field.type) for field in silver_schema(contract)} | dict(evolved)
+    columns = tuple(Column(name, kind, descriptions.get(name, "")) for name, kind in types.items())
     origins = tuple(ColumnOrigin(field.name, ((*clean, field.name),)) for field in contract.fields)
     return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version, column_origins=origins)
 

@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -130,20 +131,43 @@ def append(
     metadata: Mapping[str, str],
     transactions: Mapping[str, int] | None = None,
     after: int | None = None,
+    widen: bool = False,
 ) -> Commit:
     """Append rows and progress in one commit, and do not try again by itself.
+
+    With `widen`, columns that the rows have and the table lacks are added in the same commit, null in all rows before.
 
     `after` is the table version that the caller judged by: the commit is the next one, or fails.
 
     `transactions` are Delta `txn` actions, application id to version. Raises CommitConflict when another writer took the
     version: read `progress` again before a second try. DiskFull when there is no room; nothing is committed then.
     """
-    return _write(uri, rows, "append", metadata, transactions or {}, after)
+    return _write(opened(uri, after), uri, rows, "append", metadata, transactions or {}, "merge" if widen else None)
+
+
+def rewrite(
+    uri: str,
+    rows: pa.Table,
+    fit: Callable[[pa.Table], pa.Table],
+    *,
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int],
+    after: int,
+) -> Commit:
+    """Write all rows of a table anew in another schema, with `rows`, which have it, and progress, in one commit.
+
+    `fit` gives the table's own rows that schema, batch by batch. Raises as `append` does; before the commit nothing is changed.
+    """
+    table = opened(uri, after)
+    held = (fit(pa.Table.from_batches([batch])) for batch in table.to_pyarrow_dataset().to_batches())
+    batches = (batch for part in chain(held, (rows,)) for batch in part.to_batches())
+    reader = pa.RecordBatchReader.from_batches(rows.schema, batches)
+    return _write(table, uri, reader, "overwrite", metadata, transactions, "overwrite", rows.num_rows)
 
 
 def overwrite(uri: str, rows: pa.Table, *, metadata: Mapping[str, str]) -> Commit:
     """Replace all rows in one commit; earlier versions stay readable. Raises as `append` does."""
-    return _write(uri, rows, "overwrite", metadata, {})
+    return _write(opened(uri), uri, rows, "overwrite", metadata, {})
 
 
 def read(uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None) -> pa.Table:
@@ -175,6 +199,12 @@ def selected(
             first += batch.num_rows
             if wanted.any():
                 yield pa.Table.from_batches([batch]).filter(pa.array(wanted))
+
+
+def schema(uri: str, table_version: int | None = None) -> tuple[int, pa.Schema]:
+    """Return the newest or a pinned version, and the schema that the table has at it. Raises NotFound without a table."""
+    table = opened(uri, table_version)
+    return int(table.version()), pa.schema(table.schema().to_arrow())
 
 
 def current_version(uri: str) -> int:
@@ -235,28 +265,30 @@ def opened(uri: str, table_version: int | None = None) -> DeltaTable:
 
 
 def _write(
+    table: DeltaTable,
     uri: str,
-    rows: pa.Table,
-    mode: str,
+    rows: pa.Table | pa.RecordBatchReader,
+    mode: Literal["append", "overwrite"],
     metadata: Mapping[str, str],
     transactions: Mapping[str, int],
-    after: int | None = None,
+    schema_mode: Literal["merge", "overwrite"] | None = None,
+    added: int | None = None,
 ) -> Commit:
-    table = opened(uri, after)
     try:
         write_deltalake(
             table,
             rows,
             mode=mode,
+            schema_mode=schema_mode,
             writer_properties=WRITER,
-            commit_properties=_properties(metadata, transactions, 0 if mode == "append" else None),
+            commit_properties=_properties(metadata, transactions, 0 if mode == "append" or schema_mode else None),
             post_commithook_properties=HOOKS,
         )
     except CommitFailedError as error:
         raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
         raise _translated(error, uri) from error
-    return _made(table, rows.num_rows)
+    return _made(table, rows.num_rows if added is None else added)
 
 
 def _made(table: DeltaTable, rows: int) -> Commit:

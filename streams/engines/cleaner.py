@@ -33,9 +33,11 @@ from lineage.facts import HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
 from streams.batches import record_batch
 from streams.clean import CleanState, process_batch
+from streams.connectors import delta
 from streams.connectors.kafka import Sender, Slot, end_offsets, read_range, tail_header
 from streams.duplicates import originals
 from streams.encode import encoded_dead_letters, encoded_rows
+from streams.engines.frozen import refuse_changed
 from streams.engines.vault import with_payloads
 from streams.outcome import Outcome, offset_ranges
 from streams.setup import Setup
@@ -168,6 +170,7 @@ class Cleaner:
 
     def _started(self, contract: Contract) -> Progress:
         setup, limits = self.setup, self.setup.limits
+        refuse_changed(contract, delta.table_uri(setup.tables, "silver", contract.domain, contract.name))
         run = setup.run(clean_job(contract), "clean")
         setup.emitter.close_abandoned(run.job, run.started_at, setup.alive)
         inputs = [raw_dataset(contract, setup.servers)]
@@ -246,6 +249,7 @@ class Cleaner:
             records_out=rows,
             dead_letters=Counter(outcome.reasons),
             duplicates=outcome.duplicates,
+            discarded=outcome.discarded,
             contract=contract_ref(contract),
             seconds=seconds,
         )

@@ -2,7 +2,8 @@
 
 1. rows and progress in one Delta commit: the point of no return. Before it, progress is compared with the table's, again
    after each lost race: what another writer committed is trimmed from the buffer, the rest is kept. The commit is made for
-   the very version that was compared, so nobody can come between. A crash before leaves nothing
+   the very version that was compared, so nobody can come between. Columns that the rows need and the table lacks are made
+   in the same commit. A crash before leaves nothing
 2. lineage event, carrying the table version. A crash before leaves a commit without its event: the restart derives it,
    equal, from the commit's metadata
 3. broker offsets, as a hint (the engine's)
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -29,6 +31,7 @@ from lineage.facts import ContractRef, Dataset, HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
 from streams.connectors import delta
 from streams.connectors.kafka import Slot
+from streams.engines.frozen import refuse_changed
 from streams.held import fresh_rows, held_coordinates
 from streams.land import Held
 from streams.setup import Setup
@@ -41,8 +44,11 @@ from streams.topology import (
     raw_dataset,
     silver_dataset,
 )
+from streams.widening import effective_hash, evolved_columns, fitted, retyped, table_schema, widened
 
 Layer = Literal["silver", "quarantine", "bronze"]
+Evolved = tuple[tuple[str, str], ...]
+"""Name and type of each column of a table that is not as its contract has it."""
 RACES_MAX = 20
 REPLAY_APPLICATION = "headwater:replay"
 """Whose `txn` version goes up with each commit of a replay, which moves no progress: what is held is then learnt anew."""
@@ -85,6 +91,8 @@ class TableWriter:
         self.held = Held()
         self._replays = -1
         self._commits = 0
+        self._known: tuple[int, pa.Schema] = (-1, self.schema)
+        """The table's schema, and the version that it was read at."""
 
     def open(self) -> None:
         """Create the table if it is absent, tell of commits that the ledger lacks, and learn which coordinates it holds."""
@@ -94,7 +102,10 @@ class TableWriter:
             "bronze": f"Raw records of {self.contract.dataset}, sealed",
         }
         delta.create_if_absent(self.uri, self.schema, description=about[self.layer])
-        if self.layer != "silver":
+        if self.layer == "silver":
+            refuse_changed(self.contract, self.uri)
+            table_schema(self._schema_at(None), self.contract)
+        else:
             _widened(self.uri, self.schema)
         self._tell_lost()
         self.reload()
@@ -131,13 +142,16 @@ class TableWriter:
             if not self.buffer.rows:
                 return self._passed()
             known_at = self.setup.now()
-            rows = self._with_knowledge_time(known_at)
-            facts = self._facts(rows, known_at)
-            metadata = commit_metadata(facts, contract_ref(self.contract))
+            there = self._schema_at(seen) if self.layer == "silver" else self.schema
+            rows = self._fitted(there, known_at)
+            evolved = self._evolved(rows.schema)
+            facts = self._facts(rows, known_at, evolved)
+            metadata = commit_metadata(facts, contract_ref(self.contract), evolved)
             try:
-                made = delta.append(self.uri, rows, metadata=metadata, transactions=self._transactions(), after=seen)
+                made = self._write(rows, there, metadata, seen)
             except CommitConflict:
                 continue
+            self._known = (made.table_version, rows.schema)
             self.setup.step(f"{self.layer} commit")
             return self._told(facts, made.table_version)
         raise CommitConflict(f"lost {RACES_MAX} races", where=self.uri, remedy="fewer writers on this table")
@@ -186,15 +200,40 @@ class TableWriter:
     def _transactions(self) -> dict[str, int]:
         return {_application(slot): last for slot, (_, last) in self.buffer.spans.items()}
 
-    def _with_knowledge_time(self, known_at: datetime) -> pa.Table:
-        rows = pa.concat_tables(self.buffer.rows)
+    def _schema_at(self, table_version: int | None) -> pa.Schema:
+        """Return the table's schema at a version: another writer may have widened it."""
+        if table_version is None or self._known[0] != table_version:
+            self._known = delta.schema(self.uri, table_version)
+        return self._known[1]
+
+    def _fitted(self, there: pa.Schema, known_at: datetime) -> pa.Table:
+        """Return the buffered rows in the table's columns, with those that it must be widened by."""
+        rows = pa.concat_tables(self.buffer.rows, promote_options="default")
         column = pa.repeat(pa.scalar(known_at, KNOWN_AT_FIELD.type), rows.num_rows)
         rows = rows.append_column(KNOWN_AT_FIELD.with_nullable(False), column)
         if self.layer == "quarantine":
             rows = rows.append_column(REPLAY_ID, pa.nulls(rows.num_rows, pa.string()))
-        return rows.select(self.schema.names).cast(self.schema)
+        if self.layer != "silver":
+            return rows.select(self.schema.names).cast(self.schema)
+        return fitted(rows, widened(table_schema(there, self.contract), rows))
 
-    def _facts(self, rows: pa.Table, known_at: datetime) -> HopFacts:
+    def _write(self, rows: pa.Table, there: pa.Schema, metadata: Mapping[str, str], seen: int) -> delta.Commit:
+        """Commit rows and progress. Columns that the rows add to the table come in the same commit, as does a wider type."""
+        progress = self._transactions()
+        if self.layer == "silver" and retyped(there, rows.schema):
+            schema = rows.schema
+            fit = partial(fitted, schema=schema)
+            return delta.rewrite(self.uri, rows, fit, metadata=metadata, transactions=progress, after=seen)
+        widen = self.layer == "silver" and len(rows.schema) > len(there)
+        return delta.append(self.uri, rows, metadata=metadata, transactions=progress, after=seen, widen=widen)
+
+    def _evolved(self, schema: pa.Schema) -> Evolved:
+        """Return the name and type of each column that is not as the contract has it."""
+        if self.layer != "silver":
+            return ()
+        return tuple((field.name, str(field.type)) for field in evolved_columns(schema, self.contract))
+
+    def _facts(self, rows: pa.Table, known_at: datetime, evolved: Evolved) -> HopFacts:
         spans = sorted(self.buffer.spans.items(), key=lambda item: (item[0].topic, item[0].partition))
         ranges = tuple(OffsetRange(slot.topic, slot.partition, first, last) for slot, (first, last) in spans)
         reasons = Counter(rows["reason"].to_pylist()) if self.layer == "quarantine" else {}
@@ -204,13 +243,13 @@ class TableWriter:
             commit_id="",
             committed_at=known_at,
             inputs=(self._input(ranges),),
-            outputs=(self._output(rows.num_rows),),
+            outputs=(self._output(rows.num_rows, evolved),),
             records_in=self.buffer.records,
             records_out=rows.num_rows,
             dead_letters=reasons,
             duplicates=duplicates,
             repeated=self.buffer.repeated,
-            contract=contract_ref(self.contract),
+            contract=replace(contract_ref(self.contract), hash=effective_hash(self.contract.hash, evolved)),
             seconds=round(self.buffer.seconds * 1_000_000) / 1_000_000,
         )
 
@@ -220,9 +259,9 @@ class TableWriter:
         make = clean_dataset if self.layer == "silver" else dead_letter_dataset
         return replace(make(self.contract, self.setup.servers, None, ranges), column_origins=())
 
-    def _output(self, rows: int | None) -> Dataset:
+    def _output(self, rows: int | None, evolved: Evolved = ()) -> Dataset:
         if self.layer == "silver":
-            return silver_dataset(self.contract, self.setup.servers, self.uri, rows)
+            return silver_dataset(self.contract, self.setup.servers, self.uri, rows, evolved=evolved)
         return quarantine_dataset(self.uri, rows) if self.layer == "quarantine" else bronze_dataset(self.uri, rows)
 
     def _tell_lost(self) -> None:
@@ -246,7 +285,7 @@ class TableWriter:
             commit_id="",
             committed_at=datetime.fromisoformat(told["committed_at"]),
             inputs=(self._input(ranges),),
-            outputs=(self._output(told["records_out"]),),
+            outputs=(self._output(told["records_out"], tuple((name, kind) for name, kind in told.get("evolved", ()))),),
             records_in=told["records_in"],
             records_out=told["records_out"],
             dead_letters=told["dead_letters"],
@@ -300,8 +339,8 @@ def at_version(facts: HopFacts, table_version: int) -> HopFacts:
     return replace(facts, outputs=outputs, commit_id=commit_id(facts.run.job, facts.outputs[0].name, table_version))
 
 
-def commit_metadata(facts: HopFacts, contract: ContractRef) -> dict[str, str]:
-    """Return what the commit carries: run, code, contract, offset ranges, counts."""
+def commit_metadata(facts: HopFacts, contract: ContractRef, evolved: Evolved = ()) -> dict[str, str]:
+    """Return what the commit carries: run, code, contract, offset ranges, counts, and which columns are beyond the contract."""
     told = {
         "hop": facts.run.hop,
         "run_id": facts.run.run_id,
@@ -311,7 +350,8 @@ def commit_metadata(facts: HopFacts, contract: ContractRef) -> dict[str, str]:
         "code_version": facts.run.code_version,
         "contract_id": contract.id,
         "contract_version": contract.contract_version,
-        "contract_hash": contract.hash,
+        "contract_hash": effective_hash(contract.hash, evolved),
+        **({"declared_hash": contract.hash, "evolved": [list(pair) for pair in evolved]} if evolved else {}),
         "offsets": [[o.topic, o.partition, o.first_offset, o.last_offset] for d in facts.inputs for o in d.offsets],
         "records_in": facts.records_in,
         "records_out": facts.records_out,

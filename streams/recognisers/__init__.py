@@ -1,0 +1,1 @@
+"""What personal data and secrets look like in text: one `Recogniser` a kind, by what they are about."""

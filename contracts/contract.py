@@ -168,8 +168,14 @@ class DocumentPlan:
     """How a document's bytes become text: which field holds them, which says their type, and the steps, `name@1`, in order."""
 
     field: str
+    """Comes as a document, leaves the clean hop as its text."""
     content_type: str | None = None
     steps: tuple[str, ...] = ()
+    """All of `contracts.documents.STEPS` where empty."""
+    encoding: Literal["text", "base64"] = "text"
+    """How JSON holds the document: as characters, or as the base64 of its bytes."""
+    url: str | None = None
+    """The field that says where the document was found: its relative links are resolved against it."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@
 | subject | contract | the string or integer field that names the person whom a record is about | none |
 | duplicates | contract | `{windowRecords, windowSeconds}`: how far back exact duplicates are sought | the settings' window |
 | nearDuplicates | contract | `{fields, threshold, windowSeconds}`: texts whose near duplicates are folded before gold | none |
-| document | contract | `{field, contentType, steps}`: bytes that become text, by named steps | none |
+| document | contract | `{field, contentType, encoding, url, steps}`: a document that becomes text (`contracts.documents`) | none |
 | passages | contract | `{tokens, overlap}`: how documents are cut for search | none |
 | mask | field | mask, hash, tokenize, drop or seal, where the classification does not say enough | by classification |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 from contracts.contract import (
@@ -29,6 +29,7 @@ from contracts.contract import (
     NearDuplicatePlan,
     PassagePlan,
 )
+from contracts.documents import siblings_fault, steps_fault
 
 CHOICES = {
     "mode": get_args(Mode),
@@ -41,13 +42,16 @@ CHOICES = {
 PARTS: dict[str, dict[str, tuple[type, ...]]] = {
     "duplicates": {"windowRecords": (int,), "windowSeconds": (int,)},
     "nearDuplicates": {"fields": (list,), "threshold": (float, int), "windowSeconds": (int,)},
-    "document": {"field": (str,), "contentType": (str,), "steps": (list,)},
+    "document": {"field": (str,), "contentType": (str,), "encoding": (str,), "url": (str,), "steps": (list,)},
     "passages": {"tokens": (int,), "overlap": (int,)},
 }
 """Properties that are mappings, with the kinds of their parts."""
 
 THRESHOLD_MIN = 0.1
 """Of `nearDuplicates`: below it, bands no longer tell the similar from the rest."""
+
+ENCODINGS = ("text", "base64")
+"""How JSON may hold a document."""
 
 OF_CONTRACT = ("eventTime", "partitions", "mode", "change", "envelope", "subject", *PARTS)
 OF_FIELD = ("mode", "mask")
@@ -72,13 +76,23 @@ def contract_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
         "subject": given.get("subject"),
         "duplicates": DuplicatePlan(window.get("windowRecords"), window.get("windowSeconds")),
         "near_duplicates": near and _near_duplicate_plan(near),
-        "document": document and DocumentPlan(document["field"], document.get("contentType"), tuple(document.get("steps", ()))),
+        "document": document and _document(document),
         "passages": None if passages is None else PassagePlan(**passages),
     }
 
 
 def _near_duplicate_plan(given: Mapping[str, Any]) -> NearDuplicatePlan:
     return NearDuplicatePlan(tuple(given["fields"]), float(given.get("threshold", 0.85)), given.get("windowSeconds"))
+
+
+def _document(given: Mapping[str, Any]) -> DocumentPlan:
+    return DocumentPlan(
+        field=given["field"],
+        content_type=given.get("contentType"),
+        steps=tuple(given.get("steps", ())),
+        encoding=given.get("encoding", "text"),
+        url=given.get("url"),
+    )
 
 
 def field_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,9 +135,19 @@ def _named_fault(name: str, value: Mapping[str, Any], fields: Mapping[str, Mappi
         if not THRESHOLD_MIN <= value.get("threshold", 0.85) <= 1:
             return f"threshold: came {value['threshold']!r}, expected at least {THRESHOLD_MIN}, at most 1"
     if name == "document":
-        strange = [part for part in ("field", "contentType") if part in value and value[part] not in texts]
-        if strange or "field" not in value:
-            return f"{strange[0] if strange else 'field'}: expected the name of a string property"
+        return _document_fault(value, fields, texts)
     if name == "passages" and not value.get("overlap", 20) < value.get("tokens", 200):
         return "overlap: expected fewer tokens than a passage has"
     return ""
+
+
+def _document_fault(value: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]], texts: Collection[str]) -> str:
+    """Return what is wrong with where a document is, how it is held, what its text goes through, and what is filled beside it."""
+    strange = [part for part in ("field", "contentType", "url") if part in value and value[part] not in texts]
+    if strange or "field" not in value:
+        return f"{strange[0] if strange else 'field'}: expected the name of a string property"
+    if value.get("encoding", "text") not in ENCODINGS:
+        return f"encoding: came {value['encoding']!r}, expected one of {', '.join(ENCODINGS)}"
+    if wrong := steps_fault(value.get("steps", ())):
+        return f"steps: {wrong}"
+    return siblings_fault({name: item for name, item in fields.items() if name != value["field"]})

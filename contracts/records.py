@@ -86,6 +86,8 @@ class Reason(StrEnum):
     """It departs from a contract that is frozen: `rule` says how."""
     UNKNOWN_VERSION = "unknown_version"
     """It says that it follows a version of the contract that is not in force."""
+    NOT_EXTRACTABLE = "not_extractable"
+    """A document that no text can be had from: of an unknown kind, too large when unpacked, broken, or too slow to read."""
     DUPLICATE = "duplicate"
     FOREIGN = "foreign"
     """A record in a clean or dead-letter topic that no clean job of ours wrote."""

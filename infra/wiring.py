@@ -92,6 +92,7 @@ def key_store(settings: Settings) -> KeyStore:
 
 def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "direct", step: Step | None = None) -> Setup:
     """Return what a stream engine is given."""
+    from streams.connectors.sandbox import ProcessSandbox  # noqa: PLC0415
     from streams.setup import Limits, Setup, no_step  # noqa: PLC0415
 
     return Setup(
@@ -115,6 +116,7 @@ def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "d
             compact_files=settings.compact_files,
             duplicate_window=settings.duplicate_window,
         ),
+        sandbox=ProcessSandbox(),
         step=step or no_step,
     )
 

@@ -1,14 +1,15 @@
 """The clean hop: raw records to rows that obey the contract, dead letters for the rest.
 
-In order, per record: a null value, one too large, an exact duplicate, one that cannot be decoded or is ill-typed, one that
-breaks a rule: each becomes a dead letter for the first of these that holds. What remains is made regular, checked, masked.
+In order, per record: a null value, one too large, an exact duplicate, one that cannot be decoded or is ill-typed, a document
+that no text can be had from, one that breaks a rule: each becomes a dead letter for the first of these that holds. What remains
+is made regular, checked, masked.
 Checks see the regular text before it is masked, because it is the sender's promise that they judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -24,6 +25,8 @@ from contracts.schema import arrow_schema, clean_schema
 from streams.batches import ingested_at, taken
 from streams.decode import Reject, decoded_values
 from streams.discards import ruled, without_broken
+from streams.documents.model import Sandbox
+from streams.documents.rows import document_rows, extracted_bytes
 from streams.duplicates import DuplicateState, originals
 from streams.evolved import beyond_columns
 from streams.outcome import Outcome, offset_ranges
@@ -45,6 +48,8 @@ class CleanState:
     duplicates: DuplicateState
     duplicate_window: int
     record_bytes_max: int
+    sandbox: Sandbox | None = None
+    """Where documents are read that may crash, hang or swell their reader."""
 
 
 def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract) -> Outcome[CleanState]:
@@ -59,34 +64,40 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
     repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
     positions = np.flatnonzero(waiting & (found < 0))
     followed, unknown = by_version(records, positions, contract)
-    judged = [each for version, part in followed for each in _judged(part, records, version, contract.raw_topic)]
+    judged = [each for version, part in followed for each in _judged(part, records, version, contract.raw_topic, state.sandbox)]
     rejects = [*early, *repeats, *unknown, *(reject for each in judged for reject in each.rejects)]
     return Outcome(
         rows=assembled(judged, contract),
         dead_letters=_dead_letters(sorted(rejects, key=lambda r: r.position), found, records, contract, contracts_of(judged)),
         repeated=0,
         next_offsets={p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()},
-        state=CleanState(seen, state.duplicate_window, state.record_bytes_max),
+        state=replace(state, duplicates=seen),
         discarded=discard_counts(judged),
     )
 
 
 def _judged(
-    positions: np.ndarray, records: pa.RecordBatch, contract: Contract, topic: str, wider: frozenset[str] = frozenset()
+    positions: np.ndarray,
+    records: pa.RecordBatch,
+    contract: Contract,
+    topic: str,
+    sandbox: Sandbox | None,
+    wider: frozenset[str] = frozenset(),
 ) -> list[Judged]:
     """Return what the records at these positions come to under one version of the contract.
 
     Those that fit only where integer columns are of numbers are judged again so; `wider` names the columns of such a turn.
     """
     decoded = decoded_values(taken(records["value"], positions), positions, contract)
-    rows, discarded = without_broken(regular_rows(decoded.rows, contract), decoded.positions, contract)
-    rows, kept, broken = _checked(rows, decoded.positions, contract)
+    rows, kept, mute = document_rows(decoded.rows, decoded.positions, contract, sandbox)
+    rows, discarded = without_broken(regular_rows(rows, contract), kept, contract)
+    rows, kept, broken = _checked(rows, kept, contract)
     rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
     evolved = beyond_columns(rows, kept, decoded.evolved, wider, contract, _outgoing)
     table = _clean_rows(rows, kept, records, contract, topic, evolved, wider)
-    rejects = ruled([*decoded.rejects, *broken, *swollen], contract)
+    rejects = ruled([*decoded.rejects, *mute, *broken, *swollen], contract)
     again = [
-        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, names | wider)
+        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, sandbox, names | wider)
         for names, at in sorted(decoded.widened.items(), key=lambda item: sorted(item[0]))
     ]
     whole = Judged(contract, table, kept, rejects, [*decoded.discarded, *discarded])
@@ -125,7 +136,7 @@ def _sendable(
     rows: pl.DataFrame, positions: np.ndarray, records: pa.RecordBatch, contract: Contract
 ) -> tuple[pl.DataFrame, np.ndarray, list[Reject]]:
     """Return the rows without those that would be too long for the clean topic: an empty object in a list is written out."""
-    sizes = pc.fill_null(pc.binary_length(records["value"]), 0).to_numpy()[positions]
+    sizes = pc.fill_null(pc.binary_length(records["value"]), 0).to_numpy()[positions] + extracted_bytes(rows, contract)
     suspects = np.flatnonzero(sizes > CLEAN_BYTES_MAX // _swelling(contract))
     long = [int(at) for at in suspects if len(rows[int(at)].write_ndjson().encode()) > CLEAN_BYTES_MAX]
     if not long:

@@ -12,6 +12,7 @@ from contracts.keys import KeyStore
 from lineage.emit import Emitter
 from lineage.facts import Hop, RunRef
 from lineage.names import run_id
+from streams.documents.model import Sandbox
 
 Step = Callable[[str], None]
 
@@ -52,6 +53,8 @@ class Setup:
     code_version: str
     engine: str = "direct"
     limits: Limits = Limits()
+    sandbox: Sandbox | None = None
+    """Where documents are read that may crash their reader; needed where a contract has documents."""
     step: Step = no_step
     """Called with the name of each commit step just done."""
 

@@ -176,7 +176,7 @@ class Cleaner:
         inputs = [raw_dataset(contract, setup.servers)]
         outputs = [clean_dataset(contract, setup.servers), dead_letter_dataset(contract, setup.servers)]
         setup.emitter.start(run, inputs, outputs, instance=setup.instance)
-        progress = Progress(run, CleanState({}, limits.duplicate_window, limits.record_bytes_max))
+        progress = Progress(run, CleanState({}, limits.duplicate_window, limits.record_bytes_max, setup.sandbox))
         self._progress[contract.raw_topic] = progress
         return progress
 

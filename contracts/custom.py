@@ -10,7 +10,7 @@
 | subject | contract | the string or integer field that names the person whom a record is about | none |
 | duplicates | contract | `{windowRecords, windowSeconds}`: how far back exact duplicates are sought | the settings' window |
 | nearDuplicates | contract | `{fields, threshold, windowSeconds}`: texts whose near duplicates are folded before gold | none |
-| document | contract | `{field, contentType, encoding, url, steps}`: a document that becomes text (`contracts.documents`) | none |
+| document | contract | `{field, contentType, encoding, url, steps}`: becomes text (`contracts.documents`) | none |
 | passages | contract | `{tokens, overlap}`: how documents are cut for search | none |
 | mask | field | mask, hash, tokenize, drop or seal, where the classification does not say enough | by classification |
 """

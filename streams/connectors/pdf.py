@@ -20,7 +20,7 @@ _SENTENCE_GOES_ON = re.compile(r"(?<=[^\s.!?:;])\n(?=[a-z(])")
 
 
 def read_pdf(content: bytes) -> Read | Refusal:
-    """Return the title, the text page by page under the outline's headings, and the links. Memory is that of one page at a time."""
+    """Return the title, the text page by page under the outline's headings, and the links."""
     try:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:

@@ -23,12 +23,15 @@ from typing import IO
 
 import orjson
 
+from contracts.errors import StackBroken
 from contracts.records import Reason
 from streams.documents.model import Asked, Document, Link, Refusal, Section
 
 CHILD = Path(__file__).with_name("sandbox_child.py")
 ROOT = CHILD.parents[2]
 HEADER_BYTES = 4
+READY = b"ready"
+"""What a child says first, once its readers are loaded."""
 ANSWERS_PER_CHILD = 500
 """Then a new one takes its place: what a native library leaks is given back."""
 TRIES = 2
@@ -109,7 +112,23 @@ class _Child:
         environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]), "OMP_NUM_THREADS": "1"}
         environment |= {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
         self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        """Wait until the child has loaded its readers. That it cannot is no document's fault, and must not be taken for it."""
+        assert self._process.stdout is not None  # noqa: S101  both are pipes, see above
+        assert self._process.stderr is not None  # noqa: S101
+        if received(self._process.stdout) == READY:
+            self._process.stderr.close()
+            return
+        said = self._process.stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise StackBroken(
+            f"the process that reads documents does not start: {said or 'it ended without a word'}",
+            expected="its libraries installed, and memory for them",
+            where=str(CHILD),
+            remedy="install headwater with its main extra",
         )
 
     def ask(self, asked: Asked) -> Document | Refusal | None:

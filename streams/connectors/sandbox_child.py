@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -10,25 +11,39 @@ from typing import Any
 
 import orjson
 
+from contracts.documents import READERS
 from streams.connectors.pdf import read_pdf
-from streams.connectors.sandbox import framed, received
+from streams.connectors.sandbox import READY, framed, received
 from streams.documents.extract import extracted
 from streams.documents.model import Asked, Document, Refusal
+
+SAMPLE = "<p>A naïve sentence in English, of enough words to be told the language of.</p>\n"
 
 
 def main(cpu_seconds: int, memory_bytes: int) -> None:
     """Answer until the pipe ends. What is written to stdout is answers alone."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    _load()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, most))
-    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    answers.write(framed(READY))
+    answers.flush()
     while (told := received(questions)) is not None:
         _allow(cpu_seconds)
         head = orjson.loads(told)
         content = questions.read(head["bytes"])
         answers.write(framed(_answer(head, content)))
         answers.flush()
+
+
+def _load() -> None:
+    """Load every reader, while files may still be written: a library that compiles itself does so now."""
+    for content_type in READERS:
+        if content_type != "application/pdf":
+            extracted(Asked(SAMPLE, content_type))
 
 
 def _allow(cpu_seconds: int) -> None:

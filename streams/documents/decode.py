@@ -72,9 +72,11 @@ UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "appl
 
 HTML_START = re.compile(
     r"\s{0,200}(?:<\?xml[^>]{0,200}>\s{0,20})?(?:<!--[^>]{0,2000}-->\s{0,20})?"
-    r"<(?:!doctype\s+html|html|head|body|title|meta|div|article|section|main|p|h1|table)\b",
+    r"<(?:!doctype\s+html|html|head|body|title|meta|base|link|div|article|section|main|p|h1|table)\b",
     re.IGNORECASE,
 )
+HTML_ENDS = re.compile(r"</(?:p|div|span|a|b|li|ul|td|tr|h[1-6]|body|html)>|<p>|<br", re.IGNORECASE)
+HTML_ENDS_MIN = 3
 MARKDOWN_SIGN = re.compile(r"^#{1,6} \S|^(?:```|~~~)|\]\(https?://|^\|?(?:\s?:?-{3,}:?\s?\|)+", re.MULTILINE)
 REST_SIGN = re.compile(r"^\.\. [\w|_-]{1,60}.{0,200}::|^\.\. _[^:\n]{1,200}:|`__?(?:\W|$)|:[a-z]{2,12}:`|::$", re.MULTILINE)
 SNIFFED_WITHIN = 20_000
@@ -153,7 +155,7 @@ def _declared_within(content: bytes) -> str | None:
 def sniffed(text: str) -> str:
     """Return the content type of characters that nobody has told the type of."""
     start = text[:SNIFFED_WITHIN].replace("\r\n", "\n")
-    if HTML_START.match(start):
+    if HTML_START.match(start) or (start.lstrip()[:1] == "<" and len(HTML_ENDS.findall(start)) >= HTML_ENDS_MIN):
         return "text/html"
     rest, markdown = len(REST_SIGN.findall(start)), len(MARKDOWN_SIGN.findall(start))
     if rest or markdown:

@@ -34,6 +34,7 @@ _INLINE = re.compile(
     r"|(?P<stars>\*\*?)(?=[^\s*])(?P<marked>[^*\n]{1,500}?)(?P=stars)"
     r"|(?<![\w`_])(?P<word>[A-Za-z0-9][\w.-]{0,80}?)__?(?![\w`])"
 )
+_BORDER = re.compile(r"[=-]+")
 _FOOTNOTE = re.compile(r"\.\. \[[^\]]{1,80}\][ \t]+(.+)")
 
 
@@ -130,12 +131,18 @@ class _Reader:
             yield Block(kind, text)
 
     def _table(self, held: Sequence[str]) -> Iterator[Block]:
-        """Yield the rows of a grid table, or of a simple one: its lines but for the rules."""
+        """Yield the rows of a grid table, cut at its bars, or of a simple one, cut where its borders begin anew."""
+        starts: list[int] = []
         for line in held:
-            if not _rules(line):
-                cells = [c.strip() for c in line.strip("|").split("|")] if line.startswith("|") else re.split(r" {2,}", line)
-                if text := self._words(" | ".join(cell for cell in cells if cell)):
-                    yield Block("row", text)
+            if _rules(line):
+                starts = starts or [match.start() for match in _BORDER.finditer(line)]
+                continue
+            ends = [*starts[1:], len(line)]
+            cells = (
+                line.strip("|").split("|") if line.startswith("|") else [line[a:b] for a, b in zip(starts, ends, strict=False)]
+            )
+            if text := self._words(" | ".join(cell.strip() for cell in cells or [line] if cell.strip())):
+                yield Block("row", text)
 
     def _literal(self, indent: int) -> Iterator[Block]:
         """Yield the code that is indented beyond the paragraph that announced it."""

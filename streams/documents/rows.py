@@ -53,7 +53,7 @@ def extracted_bytes(rows: pl.DataFrame, contract: Contract) -> np.ndarray | int:
     plan = contract.document
     if plan is None:
         return 0
-    sizes = rows[plan.field].str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    sizes: np.ndarray = rows[plan.field].str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     for name, parts in OBJECT_PARTS.items():
         if name in rows.columns and isinstance(rows.schema[name], pl.List):
             held = [part for part in parts if part in _parts(rows.schema[name])]
@@ -78,7 +78,7 @@ def _asked(rows: pl.DataFrame, plan: DocumentPlan) -> list[Asked | Refusal | Non
 
 def _contents(texts: pl.Series, plan: DocumentPlan) -> Sequence[bytes | str | Refusal | None]:
     if plan.encoding == "text":
-        return texts.to_list()
+        return list(texts)
     return [None if text is None else _from_base64(text) for text in texts]
 
 

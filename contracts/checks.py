@@ -20,7 +20,7 @@ import polars as pl
 
 from contracts.contract import Contract, Field, Rule
 from contracts.formats import TEXT_FORMATS, bounds
-from contracts.records import Reason
+from contracts.records import KIND, Kind, Reason
 
 VALUE_TYPES = {"string": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
 MISSING = ("not_null", "not_missing")
@@ -73,7 +73,8 @@ def compiled(contract: Contract) -> tuple[Check, ...]:
     """Return the contract's checks in the order in which they decide."""
     found = [check for field in contract.fields for check in _checks(field, pl.col(field.name), field.name)]
     over_rows = [Check(Reason.RULE_BROKEN, None, rule.name, ~row_expression(str(rule.argument))) for rule in contract.rules]
-    return (*sorted(found, key=lambda check: check.reason is Reason.RULE_BROKEN), *over_rows)
+    every = (*sorted(found, key=lambda check: check.reason is Reason.RULE_BROKEN), *over_rows)
+    return every if contract.change == "append" else tuple(_but_of_deletes(check, contract) for check in every)
 
 
 def broken_checks(rows: pl.DataFrame, contract: Contract) -> pl.Series:
@@ -159,6 +160,13 @@ def _checks(field: Field, column: pl.Expr, path: str) -> Iterator[Check]:
 def _missing(field: Field, column: pl.Expr, path: str) -> Check:
     reason = Reason.MISSING_KEY if field.primary_key else Reason.MISSING_VALUE
     return Check(reason, path, "primaryKey" if field.primary_key else "required", column.is_null())
+
+
+def _but_of_deletes(check: Check, contract: Contract) -> Check:
+    """Return a check of an `upsert` contract that deletes are spared, but for what they tell: their key, and when."""
+    if check.field in (*contract.key, contract.event_time):
+        return check
+    return replace(check, broken=check.broken & (pl.col(KIND) != Kind.DELETE.value))
 
 
 def _broken(column: pl.Expr, field: Field, rule: Rule) -> pl.Expr:

@@ -274,6 +274,7 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
         yield Found(
             ("customProperties",), "partitions", f"came {partitions!r}, expected a whole number from 1 to {PARTITIONS_MAX}"
         )
+    yield from _changes(custom, properties)
     positions = [item.get("primaryKeyPosition", -1) for item in properties.values() if item.get("primaryKey")]
     if positions != sorted(positions):
         yield Found(
@@ -283,6 +284,25 @@ def _custom(data: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
         yield Found(
             ("schema", 0, "properties"), "primaryKey", "no property is one: expected at least one, it becomes the record's key"
         )
+
+
+def _changes(custom: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Iterator[Found]:
+    """Find what would make a change stream lose rows: changes read as facts, keys that masking would make equal."""
+    if custom.get("change", "append") != "upsert":
+        if custom.get("envelope", "none") != "none":
+            yield Found(
+                ("customProperties",), "envelope", "a change event is no fact of its own: expected change upsert beside it"
+            )
+        return
+    for at, (name, item) in enumerate(properties.items()):
+        mask = next((g.get("value") for g in item.get("customProperties", ()) if g.get("property") == "mask"), None)
+        text = item.get("logicalType") == "string" and item.get("classification") != "public"
+        if item.get("primaryKey") and (mask in ("mask", "drop", "seal") or (text and mask not in ("hash", "tokenize"))):
+            yield Found(
+                ("schema", 0, "properties", at),
+                "primaryKey",
+                f"{name} is masked, so two keys could become one: expected classification public, or mask hash or tokenize",
+            )
 
 
 def _known(

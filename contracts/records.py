@@ -60,6 +60,30 @@ COORDINATE_FIELDS = (
 )
 """What every silver row carries besides its contract's columns."""
 
+KIND, CHANGED_AT, SEQUENCE = "_kind", "_changed_at", "_sequence"
+CHANGE_FIELDS = (
+    pa.field(KIND, pa.string(), nullable=False),
+    pa.field(CHANGED_AT, pa.timestamp("us", "UTC"), nullable=False),
+    pa.field(SEQUENCE, pa.string()),
+)
+"""What a row of an `upsert` contract carries besides: what it does to its key, when its source made the change, and at which
+place of the source's own log, as text that sorts. The newest change of a key is the greatest by the latter two, then by
+coordinates; a change without a place is before those with one at its moment.
+"""
+
+
+class Kind(StrEnum):
+    """What a change does to its key: all but `delete` put the row that they hold in its place."""
+
+    UPSERT = "upsert"
+    """A record without an envelope: whether its key was there before is not said."""
+    INSERT = "insert"
+    UPDATE = "update"
+    READ = "read"
+    """What a snapshot found."""
+    DELETE = "delete"
+
+
 KNOWN_AT_FIELD = pa.field(KNOWN_AT, pa.timestamp("us", "UTC"), nullable=False)
 """Knowledge time: when the commit that holds the row was made.
 
@@ -89,6 +113,8 @@ class Reason(StrEnum):
     NOT_EXTRACTABLE = "not_extractable"
     """A document that no text can be had from: of an unknown kind, too large when unpacked, broken, or too slow to read."""
     DUPLICATE = "duplicate"
+    NO_ROW = "no_row"
+    """A change event that speaks of no one row: a table emptied (Debezium's truncate), a message in the source's log."""
     FOREIGN = "foreign"
     """A record in a clean or dead-letter topic that no clean job of ours wrote."""
 

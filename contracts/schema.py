@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pyarrow as pa
 
 from contracts.contract import Contract, Field
-from contracts.records import COORDINATE_FIELDS, KNOWN_AT_FIELD
+from contracts.records import CHANGE_FIELDS, CHANGED_AT, COORDINATE_FIELDS, KNOWN_AT_FIELD
 
 TYPES = {
     "string": pa.string(),
@@ -44,14 +45,37 @@ def reading_schema(contract: Contract) -> pa.Schema:
 
 @cache
 def clean_schema(contract: Contract) -> pa.Schema:
-    """Return the schema of what the clean hop puts out: the contract's columns, then the raw coordinates."""
-    return pa.schema([*arrow_schema(contract), *COORDINATE_FIELDS])
+    """Return the schema of what the clean hop puts out: the contract's columns, then the raw coordinates.
+
+    Of an `upsert` contract also what each row does to its key; and all but key and event time may be null, as in a delete.
+    """
+    if contract.change == "append":
+        return pa.schema([*arrow_schema(contract), *COORDINATE_FIELDS])
+    demanded = {*contract.key, contract.event_time}
+    columns = [field.with_nullable(field.name not in demanded) for field in arrow_schema(contract)]
+    return pa.schema([*columns, *CHANGE_FIELDS, *COORDINATE_FIELDS])
 
 
 @cache
 def silver_schema(contract: Contract) -> pa.Schema:
     """Return the schema of the silver table: a clean row and its knowledge time."""
     return pa.schema([*clean_schema(contract), KNOWN_AT_FIELD])
+
+
+@cache
+def current_schema(contract: Contract) -> pa.Schema:
+    """Return the schema of the current table of an `upsert` contract: silver's, every required field demanded again."""
+    fields = {field.name: field for field in arrow_schema(contract)}
+    return pa.schema([fields.get(field.name, field) for field in silver_schema(contract)])
+
+
+@cache
+def carried(contract: Contract) -> Contract:
+    """Return the contract that a record of the clean topic is read by: with the columns of ours that its JSON carries."""
+    if contract.change == "append":
+        return contract
+    ours = tuple(Field(field.name, "timestamp" if field.name == CHANGED_AT else "string") for field in CHANGE_FIELDS)
+    return replace(contract, fields=(*contract.fields, *ours))
 
 
 def _reading_type(field: Field) -> pa.DataType:

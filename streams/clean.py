@@ -21,13 +21,14 @@ from contracts.checks import broken_checks, compiled
 from contracts.contract import Contract, Field
 from contracts.modes import widened
 from contracts.records import COORDINATE_FIELDS, DEAD_LETTER_SCHEMA, EVOLVED, KEY_ID, PAYLOAD, Reason
-from contracts.schema import arrow_schema, clean_schema
+from contracts.schema import carried, clean_schema
 from streams.batches import ingested_at, taken
+from streams.changes import Changes, marked_rows, unwrapped
 from streams.decode import Reject, decoded_values
 from streams.discards import ruled, without_broken
 from streams.documents.model import Sandbox
 from streams.documents.rows import document_rows, extracted_bytes
-from streams.duplicates import DuplicateState, originals
+from streams.duplicates import DuplicateState, Seen, Window, originals
 from streams.evolved import beyond_columns
 from streams.outcome import Outcome, offset_ranges
 from streams.personal import masked_rows
@@ -57,14 +58,16 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
 
     `records` are in RECORD_SCHEMA, each partition's in a row and in order. Rows keep that order, with their coordinates.
     """
-    found, seen = originals(records, state.duplicates, state.duplicate_window)
-    early = _early_rejects(records, state.record_bytes_max)
+    changes, found, seen = _recognised(records, state, contract)
+    early = _early_rejects(records, state.record_bytes_max, contract)
+    early += [] if changes is None else _besides(early, changes.rejects)
     waiting = np.ones(records.num_rows, bool)
     waiting[[reject.position for reject in early]] = False
     repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
     positions = np.flatnonzero(waiting & (found < 0))
     followed, unknown = by_version(records, positions, contract)
-    judged = [each for version, part in followed for each in _judged(part, records, version, contract.raw_topic, state.sandbox)]
+    sandbox, topic = state.sandbox, contract.raw_topic
+    judged = [each for version, part in followed for each in _judged(part, records, version, topic, sandbox, changes)]
     rejects = [*early, *repeats, *unknown, *(reject for each in judged for reject in each.rejects)]
     return Outcome(
         rows=assembled(judged, contract),
@@ -82,14 +85,17 @@ def _judged(
     contract: Contract,
     topic: str,
     sandbox: Sandbox | None,
+    changes: Changes | None,
     wider: frozenset[str] = frozenset(),
 ) -> list[Judged]:
     """Return what the records at these positions come to under one version of the contract.
 
     Those that fit only where integer columns are of numbers are judged again so; `wider` names the columns of such a turn.
     """
-    decoded = decoded_values(taken(records["value"], positions), positions, contract)
-    rows, kept, mute = document_rows(decoded.rows, decoded.positions, contract, sandbox)
+    values = records["value"] if changes is None else changes.values
+    decoded = decoded_values(taken(values, positions), positions, contract)
+    typed = decoded.rows if changes is None else marked_rows(decoded.rows, decoded.positions, changes, contract)
+    rows, kept, mute = document_rows(typed, decoded.positions, contract, sandbox)
     rows, discarded = without_broken(regular_rows(rows, contract), kept, contract)
     rows, kept, broken = _checked(rows, kept, contract)
     rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
@@ -97,7 +103,7 @@ def _judged(
     table = _clean_rows(rows, kept, records, contract, topic, evolved, wider)
     rejects = ruled([*decoded.rejects, *mute, *broken, *swollen], contract)
     again = [
-        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, sandbox, names | wider)
+        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, sandbox, changes, names | wider)
         for names, at in sorted(decoded.widened.items(), key=lambda item: sorted(item[0]))
     ]
     whole = Judged(contract, table, kept, rejects, [*decoded.discarded, *discarded])
@@ -109,8 +115,34 @@ def _outgoing(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     return masked_rows(regular_rows(rows, contract), contract)
 
 
-def _early_rejects(records: pa.RecordBatch, record_bytes_max: int) -> list[Reject]:
-    values = records["value"]
+def remembered(records: pa.RecordBatch, state: CleanState, contract: Contract) -> None:
+    """Take records into the state without cleaning them: what a restart reads again of the window before it goes on."""
+    _recognised(records, state, contract)
+
+
+def _recognised(
+    records: pa.RecordBatch, state: CleanState, contract: Contract
+) -> tuple[Changes | None, np.ndarray, DuplicateState]:
+    """Return the changes that an `upsert` contract's records are, and each record's original; the state remembers both."""
+    window = Window.of(contract, state.duplicate_window)
+    if contract.change == "append":
+        return None, *originals(records, state.duplicates, window)
+    last = {partition: seen.last_change for partition, seen in state.duplicates.items() if seen.last_change is not None}
+    changes = unwrapped(records, last, contract)
+    found, seen = originals(records, state.duplicates, window, changes)
+    for partition in np.unique(records["partition"].to_numpy()).tolist():
+        seen.setdefault(partition, Seen()).last_change = changes.last.get(partition)
+    return changes, found, seen
+
+
+def _besides(early: Sequence[Reject], others: Sequence[Reject]) -> list[Reject]:
+    """Return the rejects of records that are not rejected already."""
+    known = {reject.position for reject in early}
+    return [reject for reject in others if reject.position not in known]
+
+
+def _early_rejects(records: pa.RecordBatch, record_bytes_max: int, contract: Contract) -> list[Reject]:
+    values = records["value"] if contract.change == "append" else pc.coalesce(records["value"], records["key"])
     nulls = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))
     sizes = pc.fill_null(pc.binary_length(values), 0).to_numpy()
     large = np.flatnonzero(sizes > record_bytes_max)
@@ -182,7 +214,8 @@ def _clean_rows(
     wider: frozenset[str],
 ) -> pa.Table:
     """Return the rows with their coordinates; columns that are wider than the contract's hold null, their values are evolved."""
-    columns = rows.to_arrow().cast(_large(arrow_schema(contract)))
+    names = [field.name for field in carried(contract).fields]
+    columns = rows.select(names).to_arrow().cast(_large(pa.schema([clean_schema(contract).field(name) for name in names])))
     coordinates = _coordinates(records, positions, topic, pa.repeat(contract.hash, len(positions)))
     table = pa.table([*columns.columns, *coordinates.values()], names=[*columns.column_names, *coordinates])
     table = table.cast(clean_schema(contract))

@@ -1,13 +1,21 @@
-"""Exact duplicates: the same key and value again, within a window of offsets of one raw partition.
+"""Exact duplicates: the same again, within a window of one raw partition.
 
-A record is a duplicate when its content came at one of the `window` offsets before its own; the earliest of those is its
-original. That is a function of the raw log alone, so every engine, batch size and restart gives the same answer: to go on
-at offset n, the state is rebuilt by reading the records from n - window on.
+| contract | a record is a duplicate when | because |
+| --- | --- | --- |
+| append | its key and value came at any offset of the window before it | a fact told twice is one fact |
+| upsert | the record of its key before it, in the window, had the same value | of A, B, A the last A is news: it must end at A |
+| upsert, in an envelope | the same change (row, time, place in the source's log) came in the window | connectors send again |
+
+The earliest such offset is the original. The window is a number of offsets, or seconds, or both. Seconds are of the
+partition's log time, which is the greatest timestamp so far: it never goes back, so a late record finds the same window
+after any restart. All of it is a function of the raw log alone, so every engine, batch size and restart gives the same answer:
+to go on at offset n, the state is rebuilt by reading again the records of n's window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,48 +23,115 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from contracts.contract import Contract
+from contracts.records import CHANGED_AT, KIND, SEQUENCE
+from streams.changes import Changes, LastChange
+
 SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 """Two 64-bit hashes of the content, 128 bits together: among 10^9 records a false duplicate has odds of 1 in 10^20."""
 
 SWEEP = 1.5
-"""A partition's memory is swept when it holds so many windows: so it is bounded, at a constant cost per record."""
+"""A partition's memory is swept when it has grown by so much since: so it is bounded, at a constant cost per record."""
+SWEEP_LEAST = 512
+
+TIMED_RECORDS_MAX = 1_000_000
+"""So many offsets bound a window that is given in seconds alone, and with it the memory: about 200 MB a partition."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far back an original may be: offsets, and milliseconds of log time or None."""
+
+    records: int
+    milliseconds: int | None = None
+
+    @staticmethod
+    def of(contract: Contract, records_default: int) -> Window:
+        """Return the window that a contract asks for, or the installation's."""
+        plan = contract.duplicates
+        milliseconds = None if plan.window_seconds is None else plan.window_seconds * 1_000
+        if plan.window_records is not None:
+            return Window(plan.window_records, milliseconds)
+        return Window(records_default if milliseconds is None or records_default <= 0 else TIMED_RECORDS_MAX, milliseconds)
 
 
 @dataclass
 class Seen:
-    """What one raw partition's window holds: by content, the offset at which it came, or the offsets, ascending."""
+    """What one raw partition's window holds."""
 
     offsets: dict[int, int | list[int]] = field(default_factory=dict)
+    """By content: the offset at which it came, or the offsets, ascending."""
+    latest: dict[int, tuple[int, list[int]]] = field(default_factory=dict)
+    """Of upserts, by key: the last value's content, and the offsets at which it came in a row."""
     last_offset: int = -1
+    times: tuple[np.ndarray, np.ndarray] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
+    """Of a window in seconds: offsets, and the log time at each, both ascending."""
+    kept: int = 0
+    """Contents that the last sweep left."""
+    last_change: LastChange | None = None
+    """Of upserts in an envelope: where a tombstone that comes next stands (`streams.changes`)."""
 
 
 DuplicateState = dict[int, Seen]
 """By raw partition."""
 
 
-def originals(records: pa.RecordBatch, state: DuplicateState, window: int) -> tuple[np.ndarray, DuplicateState]:
-    """Return, by record, the offset of its original or -1, and the state after the batch. Null values are no duplicates.
+def originals(
+    records: pa.RecordBatch, state: DuplicateState, window: int | Window, changes: Changes | None = None
+) -> tuple[np.ndarray, DuplicateState]:
+    """Return, by record, the offset of its original or -1, and the state after the batch.
 
-    Records must come in the order of each partition; one at or before the state's last offset (a replay of the same
-    record) is never its own duplicate. The given state is left as it was only if nothing raises: it is handed on, not copied.
+    `changes` are what the records of an `upsert` contract come to; without them, null values are no duplicates. Records
+    must come in the order of each partition; one at or before the state's last offset (a replay of the same record) is
+    never its own duplicate. The given state is left as it was only if nothing raises: it is handed on, not copied.
     """
+    window = window if isinstance(window, Window) else Window(window)
     found = np.full(records.num_rows, -1, np.int64)
-    if window <= 0 or not records.num_rows:
+    if window.records <= 0 or not records.num_rows:
         return found, state
-    contents, offsets = _contents(records), records["offset"].to_pylist()
+    by_key = changes is not None and not changes.placed
+    contents = _contents(records, changes)
+    keys = _hashes(pl.from_arrow(records["key"]).to_frame("key")) if by_key else None
+    offsets, stamps = records["offset"].to_numpy(), records["timestamp_ms"].to_numpy()
     partitions = records["partition"].to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), records.num_rows]
     for start, end in pairwise(edges):
         seen = state.setdefault(int(partitions[start]), Seen())
-        for row, original in _repeats(seen, window, contents[start:end], offsets[start:end]):
+        lowest = _lowest(seen, offsets[start:end], stamps[start:end], window).tolist()
+        here = offsets[start:end].tolist()
+        if keys is None:
+            pairs = _repeats(seen, lowest, contents[start:end], here)
+        else:
+            pairs = _repeated_states(seen, lowest, contents[start:end], here, keys[start:end])
+        for row, original in pairs:
             found[start + row] = original
-        seen.last_offset = max(seen.last_offset, offsets[end - 1])
-        _sweep(seen, window)
+        seen.last_offset = max(seen.last_offset, here[-1])
+        _sweep(seen, lowest[-1])
     return found, state
 
 
-def _repeats(seen: Seen, window: int, contents: list[int | None], offsets: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield (row, original's offset) of each duplicate, and remember every content."""
+def _lowest(seen: Seen, offsets: np.ndarray, stamps: np.ndarray, window: Window) -> np.ndarray:
+    """Return, by record, the first offset of its window."""
+    lowest: np.ndarray = offsets - window.records
+    if window.milliseconds is None:
+        return lowest
+    new = offsets > seen.last_offset
+    at, times = seen.times
+    before = times[-1:] if len(times) else np.full(1, np.iinfo(np.int64).min)
+    at = np.r_[at, offsets[new]]
+    times = np.r_[times, np.maximum.accumulate(np.r_[before, stamps[new]])[1:]]
+    mine = times[np.maximum(np.searchsorted(at, offsets, side="right") - 1, 0)]
+    first = np.searchsorted(times, mine - window.milliseconds, side="left")
+    lowest = np.maximum(lowest, at[first])
+    held = int(np.searchsorted(at, lowest[-1], side="left"))
+    seen.times = (at[held:], times[held:])
+    return lowest
+
+
+def _repeats(
+    seen: Seen, lowest: Sequence[int], contents: Sequence[int | None], offsets: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield (row, original's offset) of each record whose content came before, and remember every content."""
     memory = seen.offsets
     for row, (content, offset) in enumerate(zip(contents, offsets, strict=True)):
         if content is None:
@@ -65,25 +140,61 @@ def _repeats(seen: Seen, window: int, contents: list[int | None], offsets: list[
         if entry == offset:
             continue
         earlier = [entry] if isinstance(entry, int) else entry
-        kept = [at for at in earlier if at >= offset - window]
+        kept = [at for at in earlier if at >= lowest[row]]
         before = [at for at in kept if at < offset]
         if before:
             yield row, before[0]
         memory[content] = sorted({*kept, offset})
 
 
-def _sweep(seen: Seen, window: int) -> None:
-    if len(seen.offsets) > SWEEP * window:
-        oldest = seen.last_offset - window
-        seen.offsets = {k: at for k, at in seen.offsets.items() if (at if isinstance(at, int) else at[-1]) >= oldest}
+def _repeated_states(
+    seen: Seen, lowest: Sequence[int], contents: Sequence[int | None], offsets: Sequence[int], keys: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield (row, original's offset) of each record that says of its key what the one before said, and remember it."""
+    memory = seen.latest
+    for row, (content, offset, key) in enumerate(zip(contents, offsets, keys, strict=True)):
+        if content is None:
+            continue
+        before, ats = memory.get(key, (None, []))
+        kept = [at for at in ats if at >= lowest[row]] if before == content else []
+        if kept and kept[0] < offset:
+            yield row, kept[0]
+        memory[key] = (content, sorted({*kept, offset}))
 
 
-def _contents(records: pa.RecordBatch) -> list[int | None]:
-    """Return, by record, a 128-bit hash of key and value; None for a null value."""
+def _sweep(seen: Seen, lowest: int) -> None:
+    """Forget what no window to come can hold, once enough has gathered."""
+    size = len(seen.offsets) + len(seen.latest)
+    if size <= SWEEP * max(seen.kept, SWEEP_LEAST):
+        return
+    seen.offsets = {k: at for k, at in seen.offsets.items() if (at if isinstance(at, int) else at[-1]) >= lowest}
+    seen.latest = {key: held for key, held in seen.latest.items() if held[1][-1] >= lowest}
+    seen.kept = len(seen.offsets) + len(seen.latest)
+
+
+def _contents(records: pa.RecordBatch, changes: Changes | None) -> list[int | None]:
+    """Return, by record, a 128-bit hash of what makes it the same as another; None for what is no duplicate of anything."""
     frame = pl.DataFrame({"key": pl.from_arrow(records["key"]), "value": pl.from_arrow(records["value"])})
-    hashed = frame.select(
-        (pl.col("value").hash(seed) ^ pl.col("key").hash(seed ^ 0xFFFF)).alias(f"hash_{at}") for at, seed in enumerate(SEEDS)
+    if changes is None:
+        return _where(_hashes(frame), frame["value"].is_not_null())
+    if not changes.placed:
+        return _where(_hashes(frame), pl.repeat(value=True, n=frame.height, eager=True))
+    marks = changes.marks
+    # A tombstone stands where its delete does, and is another record all the same.
+    change = pl.DataFrame({"key": frame["key"], "row": pl.from_arrow(changes.values), "null": frame["value"].is_null()}).hstack(
+        marks.select(KIND, pl.col(CHANGED_AT).cast(pl.Int64), SEQUENCE)
     )
-    valid = frame["value"].is_not_null()
-    pairs = zip(hashed["hash_0"].to_list(), hashed["hash_1"].to_list(), valid.to_list(), strict=True)
-    return [first << 64 | second if given else None for first, second, given in pairs]
+    return _where(_hashes(change), marks[SEQUENCE].is_not_null())
+
+
+def _where(hashes: list[int], given: pl.Series) -> list[int | None]:
+    return [hashed if here else None for hashed, here in zip(hashes, given.to_list(), strict=True)]
+
+
+def _hashes(frame: pl.DataFrame) -> list[int]:
+    """Return a 128-bit hash of each row: two of 64 bits, each of all columns, each column's with a seed of its own."""
+    hashed = frame.select(
+        pl.reduce(operator.xor, [pl.col(name).hash(seed ^ (0xFFFF * at)) for at, name in enumerate(frame.columns)]).alias(name_)
+        for name_, seed in (("hash_0", SEEDS[0]), ("hash_1", SEEDS[1]))
+    )
+    return [first << 64 | second for first, second in zip(hashed["hash_0"].to_list(), hashed["hash_1"].to_list(), strict=True)]

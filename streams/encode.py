@@ -26,6 +26,7 @@ from contracts.records import (
     TOPIC,
     src_header,
 )
+from contracts.schema import carried
 
 Encoded = tuple[bytes, str | None, int, int, list[tuple[str, bytes]]]
 """(value, key, partition, timestamp in ms, headers)."""
@@ -40,7 +41,7 @@ def encoded_rows(rows: pa.Table, contract: Contract) -> Iterator[Encoded]:
     """
     frame = _frame(rows)
     text = io.BytesIO()
-    frame.select(field.name for field in contract.fields).write_ndjson(text)
+    frame.select(field.name for field in carried(contract).fields).write_ndjson(text)
     lines = text.getvalue().split(b"\n")
     if EVOLVED in frame.columns:
         lines = [*map(_with_evolved, lines, frame[EVOLVED].to_list()), b""]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from contracts.contract import Contract
 from contracts.records import DEAD_LETTER_SCHEMA, EVOLVED, KEY_ID, PAYLOAD, Reason
-from contracts.schema import clean_schema
+from contracts.schema import carried, clean_schema
 from streams.batches import ingested_at, taken
-from streams.decode import decoded_clean_values, utf8_texts
+from streams.changes import readable_changes
+from streams.decode import Decoded, decoded_clean_values, utf8_texts
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
 
@@ -73,7 +74,7 @@ def process_batch(records: pa.RecordBatch, state: Held, contract: Contract) -> O
     sources = _sources(records, contract)
     valid = records["value"].is_valid().to_numpy(zero_copy_only=False)
     positions = np.flatnonzero(sources.ours & valid)
-    decoded = decoded_clean_values(taken(records["value"], positions), positions, contract)
+    decoded = _decoded(taken(records["value"], positions), positions, contract)
     fresh, held = _fresh(decoded.positions, sources, state, contract)
     kept = decoded.positions[fresh]
     wider = {name for beyond in decoded.evolved.values() for name in beyond}
@@ -98,6 +99,15 @@ def process_dead_letters(records: pa.RecordBatch, state: Held, contract: Contrac
     strange = _foreign(_others(known, records), records, contract.dead_letter_topic, contract)
     rows = clean_schema(contract).empty_table()
     return Outcome(rows, pa.concat_tables([letters, strange]), int((~fresh).sum()), _next_offsets(records), held)
+
+
+def _decoded(values: pa.Array, positions: np.ndarray, contract: Contract) -> Decoded:
+    """Return the rows of clean records; of an `upsert` contract, of those alone that say what they do to their key."""
+    decoded = decoded_clean_values(values, positions, carried(contract))
+    if contract.change == "append":
+        return decoded
+    whole = readable_changes(decoded.rows, contract)
+    return decoded if whole.all() else replace(decoded, rows=decoded.rows.filter(whole), positions=decoded.positions[whole])
 
 
 def _sources(records: pa.RecordBatch, contract: Contract) -> _Sources:

@@ -205,6 +205,33 @@ def _still_reading(consumer: Consumer, client: Mapping[str, Any], topic: str, pa
     return position
 
 
+def offset_at(client: Mapping[str, Any], topic: str, partition: int, timestamp_ms: int) -> int:
+    """Return the first offset of a partition whose record has this timestamp or a later one; its end if none has."""
+    consumer = Consumer(_client(client, CONSUMER_DEFAULTS, **{"group.id": "headwater-looks"}))
+    try:
+        (found,) = consumer.offsets_for_times([TopicPartition(topic, partition, max(timestamp_ms, 0))], timeout=ANSWER_SECONDS)
+        if found.error is None and found.offset >= 0:
+            return int(found.offset)
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+        return int(end)
+    except KafkaException as error:
+        raise _away(client, error) from error
+    finally:
+        consumer.close()
+
+
+def last_timestamp(client: Mapping[str, Any], topic: str, partition: int, start: int, end: int) -> int | None:
+    """Return the timestamp, in milliseconds, of the last record of a partition before `end`; None if there is none."""
+    step, upper = 16, end
+    while upper > start:
+        lower = max(start, upper - step)
+        found = [m.timestamp()[1] for messages in read_range(client, topic, partition, lower, upper) for m in messages]
+        if found:
+            return int(found[-1])
+        step, upper = step * 16, lower
+    return None
+
+
 def present_offsets(client: Mapping[str, Any], topic: str) -> dict[int, PresentOffsets]:
     """Read a topic from its start to its present end and return, by partition, the offsets that exist.
 

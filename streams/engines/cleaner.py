@@ -32,16 +32,19 @@ from contracts.records import SRC_HEADER
 from lineage.facts import HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
 from streams.batches import record_batch
-from streams.clean import CleanState, process_batch
+from streams.clean import CleanState, process_batch, remembered
 from streams.connectors import delta
-from streams.connectors.kafka import Sender, Slot, end_offsets, read_range, tail_header
-from streams.duplicates import originals
+from streams.connectors.kafka import Sender, Slot, end_offsets, last_timestamp, offset_at, read_range, tail_header
+from streams.duplicates import Window
 from streams.encode import encoded_dead_letters, encoded_rows
 from streams.engines.frozen import refuse_changed
 from streams.engines.vault import with_payloads
 from streams.outcome import Outcome, offset_ranges
 from streams.setup import Setup
 from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
+
+RECORDS_BEFORE = 16
+"""Offsets read before the window: the first record in it may stand where the one before it does (`streams.changes`)."""
 
 
 @dataclass(frozen=True)
@@ -213,14 +216,27 @@ class Cleaner:
         start, end = ends
         sent, told = min(sent, end), min(told, end)
         resume, behind = max(sent, told, start), max(min(sent, told), start)
-        window = max(start, behind - self.setup.limits.duplicate_window)
+        window = self._window_start(contract, partition, start, behind)
         for messages in read_range(self.setup.client, contract.raw_topic, partition, window, resume):
             records = record_batch(messages)
             old = sum(m.offset() < behind for m in messages)
-            originals(records.slice(0, old), progress.state.duplicates, progress.state.duplicate_window)
+            remembered(records.slice(0, old), progress.state, contract)
             if old < len(messages):
                 self._run_again(contract, progress, records.slice(old), tell=sent > told)
         return resume
+
+    def _window_start(self, contract: Contract, partition: int, start: int, behind: int) -> int:
+        """Return the offset to read again from, so that the state is what it was before `behind`.
+
+        Where the window is one of time, the newest record before `behind` says how far back it reaches: log time never
+        goes back, so no record to come can reach further.
+        """
+        window = Window.of(contract, self.setup.limits.duplicate_window)
+        first = max(start, behind - window.records)
+        client, topic = self.setup.client, contract.raw_topic
+        if window.milliseconds is not None and (newest := last_timestamp(client, topic, partition, start, behind)) is not None:
+            first = max(first, min(behind, offset_at(client, topic, partition, newest - window.milliseconds)))
+        return max(start, first - RECORDS_BEFORE)
 
     def _run_again(self, contract: Contract, progress: Progress, records: pa.RecordBatch, *, tell: bool) -> None:
         outcome = self._cleaned(contract, progress, records)

@@ -91,6 +91,8 @@ class _Fold:
         self.high = np.searchsorted(rows.event_us, rows.event_us + window_us, side="right")
         self.groups = _Groups(np.concatenate([rows.bands, _content_band(rows.content)], axis=1))
         self.queued = before == UNKNOWN
+        self.resting = len(rows) - int(np.count_nonzero(self.queued))
+        self.contents, self.sizes = _codes(rows.content).tolist(), rows.sizes.tolist()
         self.leaders: dict[int, list[int]] = {}
         self.followers = np.argsort(before, kind="stable")
         self.followed = before[self.followers]
@@ -131,13 +133,12 @@ class _Fold:
         return rank, 1.0
 
     def _similarity(self, one: int, other: int) -> float:
-        rows = self.rows
-        if (rows.content[one] == rows.content[other]).all():
+        if self.contents[one] == self.contents[other]:
             return 1.0
-        sizes = sorted((int(rows.sizes[one]), int(rows.sizes[other])))
-        if sizes[0] < self.threshold * sizes[1]:
+        less, more = sorted((self.sizes[one], self.sizes[other]))
+        if less < self.threshold * more:
             return 0.0  # the similarity is at most the one's size over the other's
-        values, edges = rows.sketches.values, rows.sketches.edges
+        values, edges = self.rows.sketches.values, self.rows.sketches.edges
         return similarity(values[edges[one] : edges[one + 1]], values[edges[other] : edges[other + 1]])
 
     def _leaders(self, group: int) -> list[int]:
@@ -156,6 +157,8 @@ class _Fold:
             place = bisect_left(listed, rank)
             if listed[place : place + 1] != [rank]:
                 insort(listed, rank)
+            if not self.resting:
+                continue
             members = self.groups.members(group)
             members = members[np.searchsorted(members, rank, side="right") : np.searchsorted(members, self.high[rank])]
             woken += self._woken(members[self.representative[members] > rank])
@@ -174,6 +177,7 @@ class _Fold:
     def _woken(self, ranks: Ranks) -> list[int]:
         fresh = ranks[~self.queued[ranks]]
         self.queued[fresh] = True
+        self.resting -= len(fresh)
         woken: list[int] = fresh.tolist()
         return woken
 
@@ -200,14 +204,17 @@ class _Groups:
 
     def of(self, rank: int) -> list[int]:
         """Return the groups that a row is in."""
-        found = self._of[rank]
-        groups: list[int] = found[found >= 0].tolist()
-        return groups
+        return [group for group in self._of[rank].tolist() if group >= 0]
 
     def members(self, group: int) -> Ranks:
         """Return the ranks of a group's rows, ascending."""
         members: Ranks = self._members[self._edges[group] : self._edges[group + 1]]
         return members
+
+
+def _codes(content: U64) -> Ranks:
+    """Return a number for each row, the same where the content is."""
+    return np.unique(content, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _content_band(content: U64) -> U64:

@@ -20,17 +20,15 @@ import pyarrow as pa
 
 from contracts.contract import Contract, NearDuplicatePlan
 from contracts.errors import DefinitionInvalid
-from contracts.records import OFFSET, PARTITION, TOPIC
+from contracts.records import CHANGE_FIELDS, CHANGED_AT, KIND, OFFSET, PARTITION, SEQUENCE, TOPIC, Kind
 from features.folding import BEYOND, NO_WINDOW, UNKNOWN, Folded, Sketched, folded
 from features.shingles import END, U64, ShingleSets, blocks_of
 from features.signatures import SIGNATURE_VERSION, band_hashes, banding, signatures, sketches
 
 COORDINATES = (TOPIC, PARTITION, OFFSET)
-EVENT_TIME, SEQUENCE, DEAD = "event_time", "_sketched_at", "_dead"
+EVENT_TIME, SKETCHED_AT = "event_time", "_sketched_at"
 CONTENT_BYTES = 16
-KIND, CHANGED_AT, PLACE = "_kind", "_changed_at", "_sequence"
-"""What a silver row of an `upsert` contract says of its change."""
-CHANGE_COLUMNS = (KIND, CHANGED_AT, PLACE)
+CHANGE_COLUMNS = tuple(field.name for field in CHANGE_FIELDS)
 
 _COORDINATE_FIELDS = (
     pa.field(TOPIC, pa.string(), nullable=False),
@@ -49,7 +47,7 @@ SKETCH_SCHEMA = pa.schema(
         pa.field("kind", pa.string()),
         pa.field("changed_at", pa.timestamp("us", "UTC")),
         pa.field("place", pa.string()),
-        pa.field(SEQUENCE, pa.int64(), nullable=False),
+        pa.field(SKETCHED_AT, pa.int64(), nullable=False),
     ]
 )
 """What is kept of a silver row. `key` (a hash) and what follows it up to `place` are of `upsert` contracts alone.
@@ -69,7 +67,7 @@ DUPLICATE_SCHEMA = pa.schema(
 )
 """A row that another stands for. `kind` is `exact` (the same texts, byte for byte) or `near`."""
 REPRESENTATIVE = tuple(name for name in DUPLICATE_SCHEMA.names if name.startswith("representative_"))
-LIVE_COLUMNS = (*COORDINATES, EVENT_TIME, "key", "kind", "changed_at", "place", SEQUENCE)
+LIVE_COLUMNS = (*COORDINATES, EVENT_TIME, "key", "kind", "changed_at", "place", SKETCHED_AT)
 
 _STAMP = pl.Datetime("us", "UTC")
 
@@ -126,7 +124,7 @@ def sketched(silver: pa.Table, contract: Contract, sequence: int) -> pa.Table:
         "bands": pl.Series(bands, dtype=pl.Binary),
         "sketch": pl.Series(kept, dtype=pl.Binary),
         **_changes(frame, contract),
-        SEQUENCE: pl.lit(sequence, pl.Int64),
+        SKETCHED_AT: pl.lit(sequence, pl.Int64),
     }
     made = frame.select(*COORDINATES, **columns)
     return made.to_arrow().cast(pa.schema([f.with_nullable(True) for f in SKETCH_SCHEMA])).cast(SKETCH_SCHEMA)
@@ -136,7 +134,7 @@ def live_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Return the sketches of rows that stand, by (event time, coordinates). `rows` has at least LIVE_COLUMNS, of all rows."""
     if contract.change == "upsert":
         newest = rows.sort("changed_at", "place", *COORDINATES, nulls_last=False).unique("key", keep="last", maintain_order=True)
-        rows = newest.filter(pl.col("kind") != "delete")
+        rows = newest.filter(pl.col("kind") != Kind.DELETE)
     return rows.sort(EVENT_TIME, *COORDINATES)
 
 
@@ -194,7 +192,7 @@ def _changes(frame: pl.DataFrame, contract: Contract) -> dict[str, pl.Series | p
         "key": pl.Series(hashed, dtype=pl.Binary),
         "kind": pl.col(KIND),
         "changed_at": pl.col(CHANGED_AT),
-        "place": pl.col(PLACE),
+        "place": pl.col(SEQUENCE),
     }
 
 
@@ -236,7 +234,7 @@ def _before(live: pl.DataFrame, old: pl.DataFrame, reached: int, first_us: int) 
     beyond = pl.col("representative_event_time").dt.epoch("us") < first_us
     gone = pl.when(beyond).then(BEYOND).otherwise(UNKNOWN)
     found = joined.select(
-        pl.when(live[SEQUENCE] > reached).then(UNKNOWN)
+        pl.when(live[SKETCHED_AT] > reached).then(UNKNOWN)
         .when(pl.col("representative_topic").is_null()).then(pl.col("rank"))
         .otherwise(pl.coalesce("to", gone)).alias("before"),
         pl.col("similarity").fill_null(1.0),

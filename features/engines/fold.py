@@ -30,8 +30,8 @@ from features.near_duplicates import (
     DUPLICATE_SCHEMA,
     EVENT_TIME,
     LIVE_COLUMNS,
-    SEQUENCE,
     SKETCH_SCHEMA,
+    SKETCHED_AT,
     duplicates_of,
     live_rows,
     plan_hash,
@@ -220,7 +220,7 @@ def _bounded(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 def _append(uri: str, rows: pa.Table, marks: Mapping[str, str], after: int) -> int:
     """Append the rows as the table version after `after`, and no other: then no row can have been sketched twice."""
-    place = SKETCH_SCHEMA.get_field_index(SEQUENCE)
+    place = SKETCH_SCHEMA.get_field_index(SKETCHED_AT)
     numbered = rows.set_column(place, SKETCH_SCHEMA.field(place), pa.repeat(after + 1, rows.num_rows))
     return delta.append(uri, numbered, metadata=marks, after=after).table_version
 
@@ -285,8 +285,8 @@ def _duplicates(contract: Contract, sketches: _Sketches, old: pl.DataFrame, reac
 def _standing(contract: Contract, sketches: _Sketches, reached: int) -> tuple[pl.DataFrame | None, int | None]:
     """Return which rows stand (None: all), and the event time in microseconds of the first row that came or went."""
     upsert = contract.change == "upsert"
-    columns = LIVE_COLUMNS if upsert else (EVENT_TIME, SEQUENCE)
-    fresh = pl.col(SEQUENCE) > reached
+    columns = LIVE_COLUMNS if upsert else (EVENT_TIME, SKETCHED_AT)
+    fresh = pl.col(SKETCHED_AT) > reached
     parts = (_frame(pa.Table.from_batches([batch])) for batch in delta.batches(sketches.uri, columns=columns))
     if not upsert:
         firsts = [part.filter(fresh)[EVENT_TIME].dt.epoch("us").min() for part in parts]

@@ -13,6 +13,7 @@ Bench = Callable[[Settings, int, int | None], Report]
 BENCHES: dict[str, tuple[str, str]] = {
     "clean": ("infra.bench.clean", "the clean hop beside a bare loop and beside a plain Faust agent"),
     "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
+    "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
     "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
 }
 """Name -> module with `run(settings, rounds, count) -> Report`, and what it measures."""

@@ -28,7 +28,7 @@ def packages_source(folders: Sequence[Path] | None = None) -> Source:
 
     All pages are held in memory, a few MB. Raises NotFound if no package is there.
     """
-    searched = _import_folders() if folders is None else list(folders)
+    searched = import_folders() if folders is None else list(folders)
     found = installed_pages(searched)
     if not found:
         raise NotFound("no package is installed here", expected="*.dist-info", where=", ".join(map(str, searched)))
@@ -78,7 +78,8 @@ def _read_metadata(dist_info: Path) -> tuple[Package, Message] | None:
     return pages.described(file.read_bytes()) if file.is_file() else None
 
 
-def _import_folders() -> list[Path]:
+def import_folders() -> list[Path]:
+    """Return the folders that Python imports from, in its order."""
     return list(dict.fromkeys(Path(entry).resolve() for entry in sys.path if entry and Path(entry).is_dir()))
 
 

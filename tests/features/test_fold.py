@@ -120,17 +120,17 @@ def test_rows_without_text_are_nobody_s_duplicate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("window", [None, 600])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_any_order_of_arrival_and_any_split_gives_the_same_table(tmp_path: Path, seed: int, window: int | None) -> None:
     contract = notes_contract(near_duplicates=NearDuplicatePlan(("text",), 0.7, window))
-    made, chance = varied(80), random.Random(seed)
+    made, chance = varied(60), random.Random(seed)
     whole = workspace(tmp_path / "whole")
     land(whole, "desk.notes", notes(*made))
     fold_duplicates(whole, [contract])
     split = workspace(tmp_path / "split")
     chance.shuffle(made)
     while made:
-        size = chance.randrange(1, 30)
+        size = chance.randrange(4, 30)
         land(split, "desk.notes", notes(*made[:size]))
         made = made[size:]
         fold_duplicates(split, [contract])

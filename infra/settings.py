@@ -119,6 +119,11 @@ class Settings:
         return self.home / "training_sets"
 
     @property
+    def expectations(self) -> Path:
+        """Folder of the validations of silver tables, and of the Data Docs site that shows them."""
+        return self.home / "expectations"
+
+    @property
     def logs(self) -> Path:
         """Folder of the logs of the servers and jobs we start."""
         return self.home / "logs"

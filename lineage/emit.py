@@ -7,6 +7,7 @@ once), and closes the runs that dead processes of the same job left open.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lineage.commits import CommitRecord, commit_record, job_name, run_ref
@@ -39,6 +40,17 @@ class Emitter:
     def finish(self, run: RunRef, at: datetime, *, failed: str = "", aborted: bool = False) -> None:
         """Tell that a run ended: FAIL with the message `failed`, ABORT, or COMPLETE. Only the first end counts."""
         self._append(finished(run, at, failed=failed, aborted=aborted, namespace=self.namespace))
+
+    def whole(self, facts: HopFacts, *, instance: str) -> bool:
+        """Tell of a run that is over, with its one commit: START to COMPLETE as one; False if it was told before."""
+        run = facts.run
+        inputs = [replace(dataset, quality=None) for dataset in facts.inputs]
+        told = (
+            started(run, inputs, facts.outputs, instance=instance, namespace=self.namespace),
+            committed(facts, self.namespace),
+            finished(run, facts.committed_at, namespace=self.namespace),
+        )
+        return any(self.ledger.append_all([(event.id, event.event) for event in told]))
 
     def close_abandoned(self, job: str, at: datetime, alive: Callable[[str], bool]) -> list[str]:
         """Tell ABORT for the job's runs that have no end and whose instance is dead; return their ids.

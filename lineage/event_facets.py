@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from lineage.facts import ColumnOrigin, Dataset, Hop, HopFacts, OffsetRange, RunRef
+from lineage.facts import Assertion, ColumnMetrics, ColumnOrigin, Dataset, Hop, HopFacts, OffsetRange, RunRef
 from lineage.moments import iso
 
 Facet = dict[str, Any]
@@ -20,6 +20,8 @@ SPEC = "https://openlineage.io/spec"
 EVENT_SCHEMA = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 STANDARD = {
     "ColumnLineageDatasetFacet": "1-2-0",
+    "DataQualityAssertionsDatasetFacet": "1-1-0",
+    "DataQualityMetricsInputDatasetFacet": "1-0-3",
     "DatasetTypeDatasetFacet": "1-0-1",
     "DatasetVersionDatasetFacet": "1-0-1",
     "DatasourceDatasetFacet": "1-0-1",
@@ -62,6 +64,7 @@ WHAT_A_HOP_DOES: dict[Hop, str] = {
     "aggregate": "Computes a feature view's values as of event time from silver tables.",
     "materialize": "Copies the latest values of a feature view to the online store.",
     "apply": "Enters feature definitions into the registry.",
+    "test": "Holds the rows of a silver table against the rules of its contract, with Great Expectations.",
     "training_set": "Joins the features of a service to labelled rows, as they were at each row's time.",
 }
 
@@ -167,7 +170,10 @@ class FacetWriter:
 
     def input(self, dataset: Dataset) -> Facet:
         """Return what one commit read of a dataset."""
-        return self._measured(dataset, "inputStatistics", "InputStatisticsInputDatasetFacet", "HeadwaterOffsetsInputDatasetFacet")
+        facets = self._measured(
+            dataset, "inputStatistics", "InputStatisticsInputDatasetFacet", "HeadwaterOffsetsInputDatasetFacet"
+        )
+        return facets | self._quality(dataset)
 
     def output(self, dataset: Dataset) -> Facet:
         """Return what one commit wrote to a dataset."""
@@ -187,6 +193,19 @@ class FacetWriter:
             for origin in origins
         }
         return self._facet("ColumnLineageDatasetFacet", fields=fields)
+
+    def _quality(self, dataset: Dataset) -> Facet:
+        """Return what a validation found: each rule's verdict, and counts by column."""
+        found = dataset.quality
+        if found is None:
+            return {}
+        metrics = {name: _metrics(column) for name, column in sorted(found.columns.items())}
+        return {
+            "dataQualityAssertions": self._facet(
+                "DataQualityAssertionsDatasetFacet", assertions=[_assertion(made) for made in found.assertions]
+            ),
+            "dataQualityMetrics": self._facet("DataQualityMetricsInputDatasetFacet", rowCount=found.rows, columnMetrics=metrics),
+        }
 
     def _measured(self, dataset: Dataset, key: str, facet_class: str, definition: str) -> Facet:
         counts = {"rowCount": dataset.rows, "size": dataset.bytes, "fileCount": dataset.files}
@@ -217,6 +236,18 @@ def _fields(dataset: Dataset) -> list[dict[str, Any]]:
         }
         for place, column in enumerate(dataset.columns, start=1)
     ]
+
+
+def _assertion(made: Assertion) -> dict[str, Any]:
+    told = {"assertion": made.assertion, "success": made.success, "name": made.name, "severity": made.severity}
+    more = {"column": made.column, "expected": made.expected, "actual": made.actual}
+    return told | {name: text for name, text in more.items() if text}
+
+
+def _metrics(column: ColumnMetrics) -> dict[str, Any]:
+    bounds = {"min": column.minimum, "max": column.maximum}
+    known = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {"count": column.count, "nullCount": column.nulls, **known}
 
 
 def _range(span: OffsetRange) -> dict[str, Any]:

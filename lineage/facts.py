@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Hop = Literal["produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set"]
+Hop = Literal["produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set", "test"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,39 @@ class ColumnOrigin:
 
 
 @dataclass(frozen=True)
+class Assertion:
+    """One rule that a dataset was held against. `actual` is a count, never a value of the data."""
+
+    assertion: str
+    """Kind of the test, as the tool that ran it says it."""
+    success: bool
+    name: str
+    column: str = ""
+    severity: str = "error"
+    expected: str = ""
+    actual: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnMetrics:
+    """Counts of one column. Bounds only of numbers that the contract says are public."""
+
+    count: int
+    nulls: int
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a validation found of a dataset."""
+
+    rows: int
+    assertions: tuple[Assertion, ...]
+    columns: Mapping[str, ColumnMetrics] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset by its OpenLineage name (`lineage.names`), with what is known of it at this commit."""
 
@@ -63,6 +96,8 @@ class Dataset:
     bytes: int | None = None
     files: int | None = None
     column_origins: tuple[ColumnOrigin, ...] = ()
+    quality: Quality | None = None
+    """What a validation found: of an input alone."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,16 @@ def replay_job(contract: Contract) -> str:
     return f"{contract.dataset}.replay"
 
 
+def test_job(contract: Contract) -> str:
+    """Return the name of the job that validates the silver table, whole or what is new in it."""
+    return f"{contract.dataset}.test"
+
+
+def commit_test_job(contract: Contract) -> str:
+    """Return the name of the job that validates one commit's rows alone: it says nothing of those before."""
+    return f"{contract.dataset}.test_commit"
+
+
 def contract_ref(contract: Contract) -> ContractRef:
     """Return how facts name a contract."""
     return ContractRef(contract.id, contract.contract_version, contract.hash)

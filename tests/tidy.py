@@ -54,7 +54,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "trafilatura": (),
     "openlineage": (),
     "duckdb": (),
-    "great_expectations": (),
+    "great_expectations": ("contracts/connectors/great_expectations.py",),
     "pyspark": (),
     "pyflink": (),
 }

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -175,10 +177,17 @@ def read(uri: str, *, columns: Sequence[str] | None = None, table_version: int |
     return opened(uri, table_version).to_pyarrow_table(columns=list(columns) if columns is not None else None)
 
 
-def batches(uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows batch by batch, so that a large table need not fit in memory."""
+def batches(
+    uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None, where: pc.Expression | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows, or those that satisfy `where`, batch by batch, so that a large table need not fit in memory."""
     dataset = opened(uri, table_version).to_pyarrow_dataset()
-    yield from dataset.to_batches(columns=list(columns) if columns is not None else None)
+    yield from dataset.to_batches(columns=list(columns) if columns is not None else None, filter=where)
+
+
+def lazy(uri: str, *, table_version: int | None = None) -> pl.LazyFrame:
+    """Return the table as a query that reads only the columns and rows which it comes to need."""
+    return pl.scan_pyarrow_dataset(opened(uri, table_version).to_pyarrow_dataset())
 
 
 def selected(

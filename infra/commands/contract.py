@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from infra.commands.contract_test import test
 from infra.output import json_option, result
 from infra.settings import Settings
 
@@ -19,6 +20,9 @@ Examples:
 @click.group(epilog=EXAMPLE)
 def contract() -> None:
     """Judge contracts."""
+
+
+contract.add_command(test)
 
 
 @contract.command(epilog=EXAMPLE)

@@ -186,10 +186,10 @@ def _asked(frame: str, column: str, path: str, rule: str, asked: Asked, *, free_
     return Expectation(type_, rule, frame, path, {"column": column, **kwargs, **condition}, judged)
 
 
-def unmasked(columns: Iterable[str]) -> dict[str, str]:
+def unmasked(columns: Iterable[str]) -> dict[str, Any]:
     """Return the arguments that leave out rows with a placeholder in one of these columns."""
     each = [f'(~`{column}`.str.contains("{PLACEHOLDER_PATTERN}"))' for column in columns]
-    return {"row_condition": " & ".join(each), "condition_parser": "pandas"} if each else {}
+    return {"row_condition": {"type": "pass_through", "pass_through_filter": " & ".join(each)}} if each else {}
 
 
 def _rule(of: Field, rule: Rule, column: str) -> Iterator[Asked]:

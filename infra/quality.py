@@ -1,4 +1,4 @@
-"""Validate landed tables: once, round after round, or beside other work in a process of its own. The ledger keeps what came of it."""
+"""Validate landed tables: once, round after round, or beside other work in a process of its own. The ledger keeps the outcome."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def validated_beside(settings: Settings, datasets: Sequence[str]) -> Iterator[An
 
 
 def told(settings: Settings, contracts: Sequence[Contract]) -> dict[str, Any]:
-    """Return, by dataset, what the ledger tells of the newest validation of its table: version, rows, rules that hold and fail."""
+    """Return, by dataset, what the ledger tells of the newest validation of its table: version, rows, rules kept and broken."""
     from infra.wiring import emitter  # noqa: PLC0415
     from streams.topology import test_job  # noqa: PLC0415
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Hop = Literal["produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set", "test"]
+Hop = Literal[
+    "produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set", "test"
+]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ Examples:
 @click.option("--commit", type=click.IntRange(min=0), help="The rows that this version of the one dataset's table added.")
 @click.option("--since-last", is_flag=True, help="The rows that no earlier test under the same contract covers.")
 @click.option("--watch", is_flag=True, help="Test what is new, again and again, until stopped.")
-@click.option("--every", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds between two rounds of --watch.")
+@click.option(
+    "--every", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds between two rounds of --watch."
+)
 @click.option("--nice", type=click.IntRange(0, 19), default=0, help="Give way to other processes, as nice(1) does.")
 @json_option
 @click.pass_obj
@@ -121,7 +123,8 @@ def _lines(found: Validated) -> Iterator[str]:
     scope = {"all": "all rows", "commit": "its own rows"}.get(found.scope.kind, f"rows after version {found.scope.after}")
     held = sum(rule.holds for rule in found.rules)
     verdict = "holds" if found.ok else "FAILS"
-    yield f"{found.dataset} version {found.scope.table_version} ({scope}, {found.rows:,}): {verdict}, {held} of {len(found.rules)} rules"
+    rules = f"{held} of {len(found.rules)} rules"
+    yield f"{found.dataset} version {found.scope.table_version} ({scope}, {found.rows:,}): {verdict}, {rules}"
     for rule in found.rules:
         if not rule.holds:
             word = "warns" if rule.severity in ("info", "warning") else "fails"

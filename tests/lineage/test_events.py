@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from lineage import event_facets
 from lineage.commits import commit_record, run_ref
 from lineage.event_facets import FacetWriter
 from lineage.events import LineageEvent, committed, event_id, finished, started
-from lineage.facts import ColumnOrigin, Dataset, HopFacts, OffsetRange
+from lineage.facts import Assertion, ColumnMetrics, ColumnOrigin, Dataset, HopFacts, OffsetRange, Quality
 from tests.lineage import made
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "vectors" / "openlineage" / "spec"
@@ -33,7 +34,19 @@ def every_event() -> list[LineageEvent]:
     batch = made.run(job="flight_delay.training_set", hop="training_set")
     things = tuple(Dataset("feast://headwater", f"{kind}/x y%", kind) for kind in kinds)  # type: ignore[arg-type]
     bare = HopFacts(batch, "0b6f7d0e-0000-5000-8000-000000000001", made.NOW, things, things, 0, 0)
+    assertions = (Assertion("not_null", True, "required", "id"), Assertion("rows", False, "rowCount", "", "warn", "5", "4"))
+    quality = Quality(19, assertions, {"amount": ColumnMetrics(18, 1, -1, 2.5), "note": ColumnMetrics(19, 0)})
+    judged = HopFacts(
+        made.run(job="shop.orders.test", hop="test"),
+        "0b6f7d0e-0000-5000-8000-000000000002",
+        made.NOW,
+        (replace(made.table(), quality=quality),),
+        (),
+        19,
+        0,
+    )
     return [
+        committed(judged),
         started(run, [made.raw()], [made.clean()], instance="host:41:7"),
         committed(made.facts()),
         committed(bare),

@@ -25,6 +25,7 @@ CLASS_ESCAPES = "dDsSwWpP"
 HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 FLAGS = re.compile(r"\?([imsUuR]*)(?:-([imsUuR]+))?([:)])")
 NAMED = re.compile(r"\?P?<[^>]+>")
+HALF_BOUNDARY = re.compile(r"\{[a-z]")
 REPETITION = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 
 
@@ -157,7 +158,7 @@ def _escaped(pattern: str, at: int, group: _Group) -> int:
             end = pattern.index("}", at) + 1 if pattern[end] == "{" else end + 1
         group.add(_ranges(flags.probe(pattern[at:end])))
         return end
-    if kind in "bB" and pattern[at + 2 : at + 3] != "{":
+    if kind in "bB" and not HALF_BOUNDARY.match(pattern, at + 2):
         group.add(_word_boundary(kind, flags))
     elif kind in "Az":
         group.add(r"(?:\A)" if kind == "A" else r"(?:\Z)")

@@ -119,7 +119,7 @@ def _rule_verdict(group: Sequence[Verdict]) -> RuleVerdict:
         holds=whole.holds,
         rows=whole.rows,
         broken=whole.broken,
-        examples=tuple(example for v in group for example in v.examples)[:EXAMPLES_MAX],
+        examples=tuple(sorted({example for v in group for example in v.examples})[:EXAMPLES_MAX]),
         failed=whole.failed,
         asked=asked.type,
         expected="no row breaks it" if rule is None else rule_in_words(rule),

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "training-set": ("infra.commands.training_set:training_set", "Build point-in-time correct training sets."),
     "lineage": ("infra.commands.lineage:lineage", "Show lineage, and ship it to Marquez."),
     "audit": ("infra.commands.audit:audit", "Account for every raw record, offset by offset."),
+    "scan": ("infra.commands.scan:scan", "Look for personal data in clear where it should not be."),
     "explain": ("infra.commands.explain:explain", "Walk from a served value to the offsets it came from."),
     "bench": ("infra.commands.bench:bench", "Measure, and print the numbers that the README states."),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -72,6 +72,26 @@ class RedisStore:
             return call()
         except redis.ConnectionError as error:
             raise TransientError("Redis does not answer", remedy="start it, or mend `redis` in the settings") from error
+
+
+def stored_octets(connection_string: str) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield every key of a Redis database, as text, with all that stands under it: for a scan, whoever wrote it.
+
+    Streams and modules' types are named without their content. Raises TransientError when Redis does not answer.
+    """
+    client: Any = redis.Redis(**_parameters(connection_string))
+    readers: dict[bytes, Callable[[bytes], list[bytes]]] = {
+        b"string": lambda key: [client.get(key) or b""],
+        b"hash": lambda key: [part for pair in client.hgetall(key).items() for part in pair],
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": lambda key: list(client.smembers(key)),
+        b"zset": lambda key: client.zrange(key, 0, -1),
+    }
+    try:
+        for key in client.scan_iter(count=_BATCH):
+            yield key.decode("utf-8", "replace"), [key, *readers.get(client.type(key), lambda _key: [])(key)]
+    except redis.ConnectionError as error:
+        raise TransientError("Redis does not answer", remedy="start it, or mend `redis` in the settings") from error
 
 
 def _parameters(connection_string: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "up")
         yield f"s3://stuff/there?endpoint_override=127.0.0.1:{port}&scheme=http&allow_bucket_creation=true"
     finally:
-        server.terminate()
+        server.kill()  # its leave-taking takes half a minute, and nothing of it is kept
         server.wait(30)
 
 

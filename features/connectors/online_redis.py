@@ -89,9 +89,13 @@ def stored_octets(connection_string: str) -> Iterator[tuple[str, list[bytes]]]:
     }
     try:
         for key in client.scan_iter(count=_BATCH):
-            yield key.decode("utf-8", "replace"), [key, *readers.get(client.type(key), lambda _key: [])(key)]
+            yield key.decode("utf-8", "replace"), [key, *readers.get(client.type(key), _unread)(key)]
     except redis.ConnectionError as error:
         raise TransientError("Redis does not answer", remedy="start it, or mend `redis` in the settings") from error
+
+
+def _unread(_key: bytes) -> list[bytes]:
+    return []
 
 
 def _parameters(connection_string: str) -> dict[str, Any]:

@@ -35,12 +35,11 @@ def scan(settings: Settings, targets: tuple[str, ...], names: bool, json_wanted:
     Without a target: everything this installation keeps, but for the raw topics. Files are taken as they lie, so that what
     a table no longer names, or a database has freed, is looked at too. Exits 1 if anything is found, or cannot be read.
     """
-    from streams.recognise import entities
-
     from infra.scanning import scanned
+    from streams.recognise import TYPES, TYPES_WITH_NAMES, entities
 
-    with_names = (lambda texts: entities(texts, names=True)) if names else entities
-    done = scanned(settings, targets, with_names, (lambda _text: None) if json_wanted else say)
+    sought = TYPES_WITH_NAMES if names else TYPES
+    done = scanned(settings, targets, lambda texts: entities(texts, sought), (lambda _text: None) if json_wanted else say)
     result(done.as_json(), json_wanted, lambda: "\n".join(_lines(done)))
     if not done.clear:
         raise SystemExit(1)

@@ -36,8 +36,8 @@ READABLE = re.compile(rb"(?:[\t\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x8
 UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 """What `pieces` raises for a file that cannot be read, or is not what its first bytes say."""
 
-ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
-"""An ASCII character as JSON may escape it: it would hide an address from a pattern."""
+ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])|\\+[nrtbf\"]")
+"""What JSON escapes: an ASCII character, which would hide an address from a pattern, or a line's end, which would join words."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,11 @@ def readable(octets: bytes) -> str:
     return "\n".join(run.decode("utf-8", "replace") for run in READABLE.findall(octets))
 
 
+def unescaped(text: str) -> str:
+    """Return a text with what JSON escapes as it is meant. It keeps its lines: an escaped line's end becomes a space."""
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else " ", text) if "\\" in text else text
+
+
 def _is_text(head: bytes) -> bool:
     """Say whether a file that begins so is UTF-8 text; its end may cut a character in two."""
     if b"\0" in head:
@@ -177,7 +182,7 @@ def _piece(octets: bytes, name: str, line: int, position: int, *, text: bool) ->
         return Piece(
             name, "", pl.Series("text", [readable(block) for block in blocks], pl.String), partial(_byte, blocks, position)
         )
-    texts = [ESCAPED.sub(lambda m: chr(int(m[1], 16)), block.decode("utf-8", "replace")) for block in blocks]
+    texts = [unescaped(block.decode("utf-8", "replace")) for block in blocks]
     return Piece(name, "", pl.Series("text", texts, pl.String), partial(_line, texts, line))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from contracts.errors import NotFound
 from streams.connectors.kafka import end_offsets, read_range, topics
-from streams.connectors.scanned_files import readable
+from streams.connectors.scanned_files import readable, unescaped
 from streams.scan import Piece
 
 
@@ -46,6 +46,6 @@ def _text(octets: bytes | None) -> str | None:
     if octets is None:
         return None
     try:
-        return octets.decode()
+        return unescaped(octets.decode())
     except UnicodeDecodeError:
         return readable(octets)

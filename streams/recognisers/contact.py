@@ -35,22 +35,25 @@ def ip_spans(candidate: str) -> Iterable[Found]:
     """Return the address in a run of numbers and dots, or of hexadecimal words and colons.
 
     More parts than an address and a port make an object id; an IPv6 address without a digit is a scope of some language.
+    What every machine calls itself or none (`127.0.0.1`, `0.0.0.0`, `::1`) leads to nobody.
     """
     if ":" in candidate:
         if _is_v6(candidate):
             yield 0, len(candidate), "ip"
         return
     parts = candidate.split(".")
-    if len(parts) <= V4_PARTS_WITH_PORT and all(len(part) <= 3 and int(part) <= 255 for part in parts[:V4_PARTS]):
+    of_itself = parts[0] == "127" or set(parts[:V4_PARTS]) == {"0"}
+    real = len(parts) <= V4_PARTS_WITH_PORT and all(len(part) <= 3 and int(part) <= 255 for part in parts[:V4_PARTS])
+    if real and not of_itself:
         yield 0, len(".".join(parts[:V4_PARTS])), "ip"
 
 
 def _is_v6(candidate: str) -> bool:
     try:
-        ipaddress.IPv6Address(candidate)
+        address = ipaddress.IPv6Address(candidate)
     except ValueError:
         return False
-    return any(character in "0123456789" for character in candidate)
+    return not (address.is_loopback or address.is_unspecified) and any(character in "0123456789" for character in candidate)
 
 
 def normal_ip(text: str) -> str:
@@ -76,9 +79,12 @@ BARE = (
     r"0[1-9][0-9]{8,9}",
     rf"00[1-9](?:{GAP}{{0,2}}[0-9]){{7,14}}",
 )
-"""Written in a country's own way: North America, an area in brackets, India, a trunk 0; and 00 before the calling code."""
+"""Written in a country's own way: North America, an area in brackets, India, a trunk 0; and 00 before the calling code.
+
+None begins behind a hyphen: there, the middle of a UUID does.
+"""
 INTERNATIONAL = rf"\+\(?[1-9](?:{GAP}{{0,3}}[0-9]){{6,17}}"
-PHONE = rf"(?:(?P<pre>^|[^0-9A-Za-z_+])(?P<hit>{'|'.join(BARE)})|(?P<hit2>{INTERNATIONAL}|{IN_CONTEXT})){EDGE}"
+PHONE = rf"(?:(?P<pre>^|[^0-9A-Za-z_+-])(?P<hit>{'|'.join(BARE)})|(?P<hit2>{INTERNATIONAL}|{IN_CONTEXT})){EDGE}"
 PHONE_GATE = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{5}}"
 
 BARE_SHAPES = re.compile("|".join(BARE).replace(GAP, GAP.replace("\\u{a0}", "\u00a0").replace("\\u{", "\\u").replace("}", "")))
@@ -119,7 +125,7 @@ def normal_phone(text: str) -> str:
     return digits.removeprefix("00")
 
 
-RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 2, normal_ip), Recogniser("phone", 2, normal_phone))
+RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 3, normal_ip), Recogniser("phone", 3, normal_phone))
 FINDERS = (
     Finder(("email",), ("@",), EMAIL),
     Finder(("ip",), (IP_GATE,), IP, ip_spans),

@@ -123,3 +123,8 @@ def test_what_looks_like_a_placeholder_holds_nothing_to_find():
     text = " ".join(f"<{kind}:bcdfghjklmnp>" for kind in TYPES_WITH_NAMES)
     assert pl.Series([text]).str.count_matches(PATTERN)[0] == len(TYPES_WITH_NAMES)
     assert found(text, types=TYPES_WITH_NAMES) == []
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", "0.0.0.0", "::1", "127.0.0.1:9092", "6de47fa3-0907-5480-9531-78a8803770f7"])
+def test_what_names_the_machine_itself_or_a_run_is_nobody(value):
+    assert found(f"at {value}, since then") == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from infra.commands.contract_diff import diff
 from infra.commands.contract_test import test
 from infra.output import json_option, result
 from infra.settings import Settings
@@ -14,6 +15,7 @@ EXAMPLE = """\b
 Examples:
   headwater contract lint                            all contract files of the settings
   headwater contract lint contracts/shop/orders.odcs.yaml
+  headwater contract diff old/orders.odcs.yaml contracts/shop/orders.odcs.yaml
 """
 
 
@@ -22,6 +24,7 @@ def contract() -> None:
     """Judge contracts."""
 
 
+contract.add_command(diff)
 contract.add_command(test)
 
 

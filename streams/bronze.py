@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from contracts.keys import DataKey
-from contracts.records import INGESTED_AT, KEY_ID, OFFSET, PARTITION, PAYLOAD, TOPIC
+from contracts.records import INGESTED_AT, KEY_ID, OFFSET, PARTITION, PAYLOAD, TOPIC, VERSION_HEADER
 from contracts.sealing import unseal
 from streams.archive import PARTS
 from streams.packing import unpacked
@@ -46,7 +46,9 @@ def of_bronze(rows: pa.Table, keys: Mapping[str, DataKey]) -> Iterator[RawRecord
         parts = {
             part: None if row[part] is None else unseal(row[part], key, place(topic, partition, offset, part)) for part in PARTS
         }
-        yield RawRecord(*head, "kept", parts["key"], parts["value"], _headers(parts["headers"]))
+        headers = _headers(parts["headers"])
+        version = next((said for name, said in reversed(headers) if name == VERSION_HEADER), None)
+        yield RawRecord(*head, "kept", parts["key"], parts["value"], headers, version)
 
 
 def of_quarantine(rows: pa.Table, keys: Mapping[str, DataKey]) -> Iterator[RawRecord]:

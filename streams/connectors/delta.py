@@ -55,6 +55,23 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class MergeAction:
+    """What `merge` does with the rows whose ACTION column holds this name."""
+
+    name: str
+    columns: tuple[str, ...] = ()
+    """That a row of the table with the same keys takes over."""
+    inserts: bool = False
+    """Whether a row without such a one is added, of these columns."""
+    deletes: bool = False
+    """Whether the table's row goes instead."""
+
+
+ACTION = "__action"
+"""Column of the rows given to `merge`, never of a table."""
+
+
+@dataclass(frozen=True)
 class PastCommit:
     """One commit of the table's history, with the metadata that its writer gave it."""
 
@@ -165,6 +182,54 @@ def rewrite(
     batches = (batch for part in chain(held, (rows,)) for batch in part.to_batches())
     reader = pa.RecordBatchReader.from_batches(rows.schema, batches)
     return _write(table, uri, reader, "overwrite", metadata, transactions, "overwrite", rows.num_rows)
+
+
+def merge(
+    uri: str,
+    rows: pa.Table,
+    actions: Sequence[MergeAction],
+    *,
+    keys: Sequence[str],
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int],
+    after: int,
+) -> Commit:
+    """Bring rows into a table by their keys in one commit: each as the action that its ACTION column names says.
+
+    `keys` hold no null, and each key comes once. Whole numbers among them also say which files need not be looked at.
+    Raises as `append` does: the commit is the one after `after`, or fails.
+    """
+    table = opened(uri, after)
+    bounds = [
+        f"target.{name} BETWEEN {pc.min(rows[name]).as_py()} AND {pc.max(rows[name]).as_py()}"
+        for name in keys
+        if pa.types.is_integer(rows.schema.field(name).type)
+    ]
+    same = " AND ".join([*(f"target.{name} = source.{name}" for name in keys), *bounds])
+    merger = table.merge(
+        rows,
+        same,
+        source_alias="source",
+        target_alias="target",
+        writer_properties=WRITER,
+        commit_properties=_properties(metadata, transactions, 0),
+        post_commithook_properties=HOOKS,
+    )
+    for action in actions:
+        named, columns = f"source.{ACTION} = '{action.name}'", {name: f'source."{name}"' for name in action.columns}
+        if action.deletes:
+            merger = merger.when_matched_delete(named)
+            continue
+        merger = merger.when_matched_update({f'"{name}"': value for name, value in columns.items()}, named)
+        if action.inserts:
+            merger = merger.when_not_matched_insert({f'"{name}"': value for name, value in columns.items()}, named)
+    try:
+        merger.execute()
+    except CommitFailedError as error:
+        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
+    return _made(table, rows.num_rows)
 
 
 def overwrite(uri: str, rows: pa.Table, *, metadata: Mapping[str, str]) -> Commit:

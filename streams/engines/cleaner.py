@@ -179,7 +179,7 @@ class Cleaner:
         inputs = [raw_dataset(contract, setup.servers)]
         outputs = [clean_dataset(contract, setup.servers), dead_letter_dataset(contract, setup.servers)]
         setup.emitter.start(run, inputs, outputs, instance=setup.instance)
-        progress = Progress(run, CleanState({}, limits.duplicate_window, limits.record_bytes_max, setup.sandbox))
+        progress = Progress(run, fresh_state(setup, limits.duplicate_window))
         self._progress[contract.raw_topic] = progress
         return progress
 
@@ -269,6 +269,11 @@ class Cleaner:
             contract=contract_ref(contract),
             seconds=seconds,
         )
+
+
+def fresh_state(setup: Setup, duplicate_window: int) -> CleanState:
+    """Return the state of a clean hop that has seen nothing yet."""
+    return CleanState({}, duplicate_window, setup.limits.record_bytes_max, setup.sandbox)
 
 
 def _next_after(header: bytes | None) -> int:

@@ -106,7 +106,7 @@ class TableWriter:
             refuse_changed(self.contract, self.uri)
             table_schema(self._schema_at(None), self.contract)
         else:
-            _widened(self.uri, self.schema)
+            widened_table(self.uri, self.schema)
         self._tell_lost()
         self.reload()
 
@@ -309,7 +309,7 @@ def layer_schema(contract: Contract, layer: Layer) -> pa.Schema:
     return {"silver": silver_schema(contract), "quarantine": QUARANTINE_SCHEMA, "bronze": BRONZE_SCHEMA}[layer]
 
 
-def _widened(uri: str, schema: pa.Schema) -> None:
+def widened_table(uri: str, schema: pa.Schema) -> None:
     """Add the columns that a table of an earlier version lacks. Of several processes that begin at once, one does."""
     for attempt in range(RACES_MAX):
         try:

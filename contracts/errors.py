@@ -14,6 +14,7 @@
         ├── LedgerBroken          the ledger holds what we did not write
         ├── KeysBroken            the key store cannot be read, or not with this master key
         ├── SealBroken            sealed bytes are not what this key sealed for this place
+        ├── NotExtractable        no text can be had from a document that was given by itself
         └── NotFound              what was asked for by name is not there
 
 Bad data is not an error: it is a dead letter (`contracts.records`). Messages and fields never carry a record's content.
@@ -97,6 +98,10 @@ class KeysBroken(TerminalError):
 
 class SealBroken(TerminalError):
     """Sealed bytes do not open: another key, another place, or a bit was changed."""
+
+
+class NotExtractable(TerminalError):
+    """A document that was given by itself holds no text that can be had. In a stream it is a dead letter, and no error."""
 
 
 class NotFound(TerminalError):

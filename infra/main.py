@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("infra.commands.audit:audit", "Account for every raw record, offset by offset."),
     "scan": ("infra.commands.scan:scan", "Look for personal data in clear where it should not be."),
     "explain": ("infra.commands.explain:explain", "Walk from a served value to the offsets it came from."),
+    "extract": ("infra.commands.extract:extract", "A document on stdin, its text and parts as JSON."),
     "bench": ("infra.commands.bench:bench", "Measure, and print the numbers that the README states."),
 }
 """Command -> where it lives (`module:object`), and what `--help` says of it without loading it."""

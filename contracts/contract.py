@@ -130,7 +130,8 @@ class Field:
     """Of an object."""
     items: Field | None = None
     """Of an array."""
-    examples: tuple[Any, ...] = ()
+    examples: tuple[Any, ...] = dataclasses.field(default=(), hash=False)
+    """Not hashed: an example of an array or an object is a list or a mapping."""
     unique: bool = False
     mode: Mode | None = None
     """Of this field alone; the contract's where None."""

@@ -21,9 +21,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.contract import PassagePlan
 from contracts.errors import DefinitionInvalid
 from contracts.records import OFFSET, PARTITION, TOPIC
 from features.aggregates import EVENT_TIMESTAMP, ROWS, window_log
+from features.passages import PLAN
 from features.plan import View
 
 CREATED_TIMESTAMP = "created_timestamp"
@@ -77,17 +79,23 @@ def arrow_type(dtype: str) -> pa.DataType:
 
 
 def gold_of(
-    view: View, silver: pa.Table, known_at: datetime, embed: Embed | None = None, duplicates: pa.Table | None = None
+    view: View,
+    silver: pa.Table,
+    known_at: datetime,
+    embed: Embed | None = None,
+    duplicates: pa.Table | None = None,
+    passages: PassagePlan | None = None,
 ) -> Gold:
     """Return the view's gold rows. `known_at` is the knowledge time that they are written with.
 
     `embed` turns texts into vectors, for views with such a feature. `duplicates` are the dataset's, where its contract
-    wants near duplicates folded: a view without windows then takes one row of each cluster. Raises DefinitionInvalid where
+    wants near duplicates folded: a view without windows then takes one row of each cluster. `passages` is told to the view's own
+    function, in its frame's `attrs`. Raises DefinitionInvalid where
     the view asks for a column that the rows do not have, or for a type that they cannot take.
     """
     distinct = distinct_rows(view, silver)
     standing = distinct if duplicates is None or view.windows else representatives(view, distinct, duplicates)
-    rows = transformed(view, standing) if view.transform is not None else standing
+    rows = transformed(view, standing, passages) if view.transform is not None else standing
     _demand_columns(view, rows)
     events = events_of(view, rows)
     log = window_log(view, events, _newest_us(view, rows)) if view.windows else latest_log(view, events, embed)
@@ -130,7 +138,7 @@ def events_of(view: View, rows: pa.Table) -> pl.DataFrame:
     return _frame(rows).drop_nulls(list(view.keys)).sort(*view.keys, view.event_time, *COORDINATES)
 
 
-def transformed(view: View, rows: pa.Table) -> pa.Table:
+def transformed(view: View, rows: pa.Table, passages: PassagePlan | None = None) -> pa.Table:
     """Return what the view's own function makes of the rows: a pandas frame in, a pandas frame out, as Feast has it.
 
     The index of what comes out says which row each is from (as `DataFrame.explode` leaves it); event time and coordinates
@@ -139,7 +147,9 @@ def transformed(view: View, rows: pa.Table) -> pa.Table:
     if view.transform is None:
         return rows
     content = [name for name in rows.column_names if not name.startswith("_")]
-    made: Any = view.transform(rows.select(content).to_pandas())
+    frame = rows.select(content).to_pandas()
+    frame.attrs[PLAN] = passages
+    made: Any = view.transform(frame)
     origins = np.asarray(made.index)
     if len(origins) and not (np.issubdtype(origins.dtype, np.integer) and 0 <= origins.min() <= origins.max() < rows.num_rows):
         raise DefinitionInvalid(

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from contracts.contract import PassagePlan
 from lineage.emit import Emitter
 from lineage.facts import Hop, ParentRun, RunRef
 from lineage.names import run_id
+
+
+def no_plan(_dataset: str) -> PassagePlan | None:
+    """Say that no contract says how documents are cut: passages then have their usual size."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Workspace:
     online_store: str = "sqlite"
     redis: str = "localhost:6379"
     parent: ParentRun | None = None
+    passages: Callable[[str], PassagePlan | None] = no_plan
+    """How a dataset's contract wants its documents cut for search."""
 
     @property
     def registry_file(self) -> Path:

@@ -14,14 +14,14 @@ def passages_of_pages(pages: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each passage of the pages. Runs wherever Feast's definitions do, so it imports what it needs."""
     from features.passages import passages_of  # noqa: PLC0415  Feast stores this function by value, without this file
 
-    return passages_of(pages, page="page_id", text="text", title="title", content_type="content_type", passage="passage_id")
+    return passages_of(pages, page="page_id", text="text", title="title", sections="sections", passage="passage_id")
 
 
 passage = Entity(
     name="passage",
     join_keys=["passage_id"],
     value_type=ValueType.STRING,
-    description="A stretch of about 1,000 characters of a page.",
+    description="A stretch of a page, as long as the contract says.",
 )
 
 package_passages = StreamFeatureView(

@@ -84,7 +84,7 @@ def _build(workspace: Workspace, view: View) -> GoldBuilt:
         _tell(workspace, _facts(view, past, source, target, workspace))
     workspace.close_abandoned(f"{view.name}.aggregate")
     folds = _duplicates_version(workspace, view)
-    if past is not None and _same_inputs(past.metadata, view, silver_version, folds, workspace.code_version):
+    if past is not None and _same_inputs(past.metadata, view, silver_version, folds, workspace):
         return _built(view, past, up_to_date=True)
     run = workspace.run(f"{view.name}.aggregate", "aggregate")
     workspace.emitter.start(run, [silver_dataset(source, silver_version)], instance=workspace.instance)
@@ -125,13 +125,14 @@ def _duplicates_version(workspace: Workspace, view: View) -> int | None:
 
 
 def _same_inputs(
-    metadata: Mapping[str, str], view: View, silver_version: int, duplicates_version: int | None, code_version: str
+    metadata: Mapping[str, str], view: View, silver_version: int, duplicates_version: int | None, workspace: Workspace
 ) -> bool:
     return (
         int(metadata["silver_version"]) == silver_version
         and metadata.get("duplicates_version") == _text(duplicates_version)
         and metadata["definition_hash"] == view.definition_hash
-        and metadata["code_version"] == code_version
+        and metadata.get("passages") == str(workspace.passages(view.dataset))
+        and metadata["code_version"] == workspace.code_version
     )
 
 
@@ -144,12 +145,20 @@ def _commit(
 ) -> delta.PastCommit:
     source, target = silver_uri(workspace, view.dataset), gold_uri(workspace, view.name)
     silver = delta.read(source, table_version=silver_version)
-    gold = gold_of(view, silver, workspace.now(), _embedder(view), _duplicates(workspace, view, duplicates_version))
+    gold = gold_of(
+        view,
+        silver,
+        workspace.now(),
+        _embedder(view),
+        _duplicates(workspace, view, duplicates_version),
+        workspace.passages(view.dataset),
+    )
     metadata = {
         "run_id": run.run_id,
         "run_started_at": run.started_at.isoformat(),
         "code_version": workspace.code_version,
         "view": view.name,
+        "passages": str(workspace.passages(view.dataset)),
         "definition_hash": view.definition_hash,
         "silver": view.dataset,
         "silver_version": str(silver_version),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import click
 
@@ -44,7 +45,7 @@ def extract(content_type: str | None, url: str | None, everything: bool, _json_w
             where="stdin",
             remedy="say what it is with --content-type, if it was mistaken for something else",
         )
-    told = {
+    told: dict[str, Any] = {
         "title": found.title and regular_text(found.title),
         "text": regular_text(found.text),
         "language": found.language,

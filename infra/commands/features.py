@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from infra.output import json_option, result
 from infra.settings import Settings
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract, PassagePlan
     from features.engines.fold import Folds
     from features.explain import Explanation
     from features.online import Served
@@ -41,7 +43,15 @@ def workspace(settings: Settings) -> Workspace:
     """Return what the features room is given, from the settings."""
     from features.workspace import Workspace
     from infra.process_table import alive, instance
-    from infra.wiring import code_version, emitter, now
+    from infra.wiring import catalog, code_version, emitter, now
+
+    @cache
+    def in_force() -> Mapping[str, Contract]:
+        return catalog(settings).contracts
+
+    def passages(dataset: str) -> PassagePlan | None:
+        contract = in_force().get(dataset)
+        return None if contract is None else contract.passages
 
     return Workspace(
         tables=settings.tables,
@@ -56,6 +66,7 @@ def workspace(settings: Settings) -> Workspace:
         alive=alive,
         online_store=settings.online_store,
         redis=settings.redis,
+        passages=passages,
     )
 
 

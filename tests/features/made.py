@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from features.workspace import Workspace
 from lineage.connectors.ledger_file import FileLedger
 from lineage.emit import Emitter
 from streams.connectors import delta
+from streams.documents.extract import extracted
+from streams.documents.model import Asked, Document
 
 DEFINITIONS = Path(__file__).parents[2] / "features" / "definitions"
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -142,10 +145,14 @@ PAGES = {
 }
 
 
+SECTIONS = pa.list_(pa.struct([("level", pa.int64()), ("heading", pa.string()), ("text", pa.string())]))
+
+
 def pages(texts: Mapping[str, str] = PAGES, collected: float = 0) -> pa.Table:
     """Return the silver table of made-up package pages."""
     names = ("page_id", "package", "package_version", "kind", "title", "content_type", "text")
-    columns: dict[str, pa.DataType] = dict.fromkeys(names, pa.string()) | {"collected_at": STAMP}
+    columns: dict[str, pa.DataType] = dict.fromkeys(names, pa.string()) | {"sections": SECTIONS, "collected_at": STAMP}
+    documents = {name: extracted(Asked(text, "text/markdown")) for name, text in texts.items()}
     made = [
         {
             "page_id": f"{name}/metadata",
@@ -154,10 +161,12 @@ def pages(texts: Mapping[str, str] = PAGES, collected: float = 0) -> pa.Table:
             "kind": "metadata",
             "title": name,
             "content_type": "text/markdown",
-            "text": text,
+            "text": document.text,
+            "sections": [asdict(section) for section in document.sections],
             "collected_at": at(collected),
         }
-        for name, text in texts.items()
+        for name, document in documents.items()
+        if isinstance(document, Document)
     ]
     return rows(columns, made, "docs.pages")
 

@@ -25,6 +25,7 @@ from contracts.records import RECORD_SCHEMA
 from infra.settings import PROJECT_FOLDER
 from streams.clean import CleanState, process_batch
 from streams.connectors.packages import packages_source
+from streams.connectors.sandbox import ProcessSandbox
 from streams.decode import decoded_values
 from streams.flight_events import COLUMNS, DATASETS, KINDS, event_batches, span
 from streams.sources import SourceBatch
@@ -59,11 +60,13 @@ def batches_of(batches: Iterable[SourceBatch], dataset: int) -> Iterator[pa.Reco
 
 def dead_letters(batches: Iterator[pa.RecordBatch], contract: Contract) -> tuple[Counter[str], int]:
     """What the clean hop itself rejects, by reason, field and rule, and how many rows it lets pass."""
-    state, found, rows = CleanState({}, 1_000, 4 * 1024 * 1024), Counter[str](), 0
+    sandbox = ProcessSandbox()
+    state, found, rows = CleanState({}, 1_000, 4 * 1024 * 1024, sandbox), Counter[str](), 0
     for records in batches:
         outcome = process_batch(records, state, contract)
         state, rows = outcome.state, rows + outcome.rows.num_rows
         found.update(f"{d['reason']} {d['field']} {d['rule']}" for d in outcome.dead_letters.to_pylist())
+    sandbox.close()
     return found, rows
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from infra.commands.contract_cases import show_cases
 from infra.output import json_option, result, say
 from infra.settings import Settings
 
@@ -22,6 +23,7 @@ Examples:
   headwater contract test flights.weather --commit 7   the rows of one commit
   headwater contract test --since-last                 the rows that no test has seen
   headwater contract test --watch --every 60           go on doing that
+  headwater contract test --cases                      the cases that are kept beside the contracts, without servers
 """
 
 
@@ -35,6 +37,8 @@ Examples:
     "--every", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds between two rounds of --watch."
 )
 @click.option("--nice", type=click.IntRange(0, 19), default=0, help="Give way to other processes, as nice(1) does.")
+@click.option("--cases", is_flag=True, help="Run the cases beside the contracts (<name>.cases/*.yaml), without servers.")
+@click.option("--update", is_flag=True, help="With --cases: write into them what their records come to. Read the difference.")
 @json_option
 @click.pass_obj
 def test(
@@ -46,6 +50,8 @@ def test(
     watch: bool,
     every: float,
     nice: int,
+    cases: bool,
+    update: bool,
     json_wanted: bool,
 ) -> None:
     """Validate silver tables with the Great Expectations suite that their contracts compile to.
@@ -54,9 +60,14 @@ def test(
     names it, with counts and the raw coordinates of some rows that break it: never a value. Writes Data Docs under the home
     folder, and tells the ledger.
     """
-    asked = [table_version is not None, commit is not None, since_last, watch]
+    asked = [table_version is not None, commit is not None, since_last, watch, cases]
     if sum(asked) > 1:
-        raise click.UsageError("one of --table-version, --commit, --since-last and --watch")
+        raise click.UsageError("one of --table-version, --commit, --since-last, --watch and --cases")
+    if update and not cases:
+        raise click.UsageError("--update is of --cases")
+    if cases:
+        show_cases(settings, datasets, update=update, json_wanted=json_wanted)
+        return
     os.nice(nice)
     contracts = _contracts(settings, datasets, named=table_version is not None or commit is not None)
     if watch:

@@ -63,13 +63,6 @@ def silver_schema(contract: Contract) -> pa.Schema:
 
 
 @cache
-def current_schema(contract: Contract) -> pa.Schema:
-    """Return the schema of the current table of an `upsert` contract: silver's, every required field demanded again."""
-    fields = {field.name: field for field in arrow_schema(contract)}
-    return pa.schema([fields.get(field.name, field) for field in silver_schema(contract)])
-
-
-@cache
 def carried(contract: Contract) -> Contract:
     """Return the contract that a record of the clean topic is read by: with the columns of ours that its JSON carries."""
     if contract.change == "append":

@@ -51,6 +51,19 @@ def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Cou
     return _counts(given, {contract.dataset: land_job(contract) for contract in given.contracts}, runs)
 
 
+def run_current(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
+    """Keep the current tables of the `upsert` contracts until stopped, or bring them up once; return this run's counts."""
+    from streams.engines import current  # noqa: PLC0415
+    from streams.topology import current_job  # noqa: PLC0415
+
+    return_freed_memory()
+    contracts = [contract for contract in chosen(settings, datasets) if contract.change == "upsert"]
+    given = setup(settings, contracts)
+    with stop_on_signal() as stop:
+        runs = current.run(given, stop, drain=drain)
+    return _counts(given, {contract.dataset: current_job(contract) for contract in contracts}, runs)
+
+
 def run_archive(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
     """Run the archive hop until stopped or drained; return this run's counts by dataset."""
     from streams.engines import archiver  # noqa: PLC0415

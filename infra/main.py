@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "produce": ("infra.commands.produce:produce", "Send an example's records, or your own, into raw topics."),
     "clean": ("infra.commands.clean:clean", "Raw topic to clean topic: check, mask, drop duplicates."),
     "land": ("infra.commands.land:land", "Clean topic to silver, dead letters to quarantine (Delta)."),
+    "current": ("infra.commands.current:current", "Silver to the newest row of each key, for change streams (Delta)."),
     "archive": ("infra.commands.archive:archive", "Raw topic to bronze: every record for ever, sealed per subject (Delta)."),
     "features": ("infra.commands.features:features", "Apply, build, materialize, get and search features."),
     "training-set": ("infra.commands.training_set:training_set", "Build point-in-time correct training sets."),

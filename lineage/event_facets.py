@@ -38,7 +38,7 @@ STANDARD = {
 }
 OURS = {"HeadwaterRunFacet": "1-0-0", "HeadwaterCommitRunFacet": "1-0-0", "HeadwaterOffsetsDatasetFacet": "1-0-0"}
 
-STREAMING_HOPS = frozenset({"clean", "land", "archive"})
+STREAMING_HOPS = frozenset({"clean", "land", "current", "archive"})
 """Hops whose runs have no end of their own: Marquez draws a running job only if it is told so."""
 
 INDIRECT = frozenset({"JOIN", "GROUP_BY", "FILTER", "SORT", "WINDOW", "CONDITIONAL"})
@@ -58,6 +58,7 @@ WHAT_A_HOP_DOES: dict[Hop, str] = {
     "produce": "Writes the records of a source to a raw topic.",
     "clean": "Checks the records of a raw topic against their contract and masks them; what breaks it is a dead letter.",
     "land": "Writes the records of a clean topic, and its dead letters, to Delta tables: one row per raw record.",
+    "current": "Merges a change stream's history into the newest row of each key.",
     "fold": "Finds exact and near duplicates among a silver table's rows, and names the row that stands for each.",
     "archive": "Keeps the records of a raw topic in a Delta table, sealed under a key per subject.",
     "replay": "Sends quarantined or archived records through today's contract and code, and puts the tables right.",

@@ -12,7 +12,18 @@ from datetime import datetime
 from typing import Literal
 
 Hop = Literal[
-    "produce", "clean", "land", "archive", "replay", "fold", "aggregate", "materialize", "apply", "training_set", "test"
+    "produce",
+    "clean",
+    "land",
+    "current",
+    "archive",
+    "replay",
+    "fold",
+    "aggregate",
+    "materialize",
+    "apply",
+    "training_set",
+    "test",
 ]
 
 

@@ -48,6 +48,11 @@ def commit_test_job(contract: Contract) -> str:
     return f"{contract.dataset}.test_commit"
 
 
+def current_job(contract: Contract) -> str:
+    """Return the name of the job that keeps an `upsert` contract's current table."""
+    return f"{contract.dataset}.current"
+
+
 def contract_ref(contract: Contract) -> ContractRef:
     """Return how facts name a contract."""
     return ContractRef(contract.id, contract.contract_version, contract.hash)
@@ -109,6 +114,16 @@ def silver_dataset(
     types = {field.name: str(field.type) for field in silver_schema(contract)} | dict(evolved)
     columns = tuple(Column(name, kind, descriptions.get(name, "")) for name, kind in types.items())
     origins = tuple(ColumnOrigin(field.name, ((*clean, field.name),)) for field in contract.fields)
+    return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version, column_origins=origins)
+
+
+def current_dataset(
+    contract: Contract, uri: str, silver_uri: str, rows: int | None = None, table_version: int | None = None
+) -> Dataset:
+    """Return the current table of an `upsert` contract, each column silver's own."""
+    namespace, name = table_name(uri)
+    columns = tuple(Column(f.name, str(f.type)) for f in silver_schema(contract))
+    origins = tuple(ColumnOrigin(f.name, ((*table_name(silver_uri), f.name),)) for f in contract.fields)
     return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version, column_origins=origins)
 
 

@@ -237,6 +237,87 @@ def overwrite(uri: str, rows: pa.Table, *, metadata: Mapping[str, str]) -> Commi
     return _write(opened(uri), uri, rows, "overwrite", metadata, {})
 
 
+def remake(
+    uri: str,
+    rows: pa.Table,
+    *,
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int] | None = None,
+    after: int | None = None,
+) -> Commit:
+    """Replace all rows, and the schema by theirs, with progress, in one commit. Raises as `append` does."""
+    return _write(opened(uri, after), uri, rows, "overwrite", metadata, transactions or {}, "overwrite")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How changes come into a table, one row of each key: by SQL, over `change` and `row`."""
+
+    keys: Sequence[str]
+    newer: str
+    """Whether the change is newer than the row."""
+    deletes: str = "false"
+    """Whether the change deletes: then the row is removed, or none is made."""
+
+
+def merge(
+    uri: str,
+    changes: pa.Table,
+    how: Merge,
+    *,
+    metadata: Mapping[str, str],
+    transactions: Mapping[str, int] | None = None,
+    after: int | None = None,
+) -> Commit:
+    """Bring newer changes into the rows of their keys, with progress, in one commit; return it with the rows it changed.
+
+    Where none is newer, delta-rs commits nothing: progress is then committed alone. Raises as `append` does.
+    """
+    table = opened(uri, after)
+    merger = (
+        table.merge(
+            changes,
+            " AND ".join(f'row."{key}" = change."{key}"' for key in how.keys),
+            source_alias="change",
+            target_alias="row",
+            writer_properties=WRITER,
+            commit_properties=_properties(metadata, transactions or {}, 0),
+            post_commithook_properties=HOOKS,
+        )
+        .when_matched_delete(f"{how.newer} AND {how.deletes}")
+        .when_matched_update_all(how.newer)
+        .when_not_matched_insert_all(f"NOT ({how.deletes})")
+    )
+    try:
+        counted = merger.execute()
+    except CommitFailedError as error:
+        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
+    changed = sum(int(counted[f"num_target_rows_{what}"]) for what in ("inserted", "updated", "deleted"))
+    if not changed:
+        return append(uri, changes.slice(0, 0), metadata=metadata, transactions=transactions, after=after)
+    return _made(table, changed)
+
+
+def added(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch] | None:
+    """Return the rows that the commits from version `first` to `last` added; None if any did more than add rows.
+
+    Compactions add none. Read from Delta's change data feed, which of commits that add is the files they added.
+    """
+    table = opened(uri, last)
+    for entry in table.history(last - first + 1):
+        appended = entry.get("operation") == "WRITE" and (entry.get("operationParameters") or {}).get("mode") == "Append"
+        if entry["version"] >= first and not appended and entry.get("operation") != "OPTIMIZE":
+            return None
+    if first > last:
+        return iter(())
+    reader: Iterator[pa.RecordBatch] = pa.RecordBatchReader.from_stream(
+        table.load_cdf(starting_version=first, ending_version=last)
+    )
+    return reader
+
+
 def read(uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None) -> pa.Table:
     """Return the rows of the newest or a pinned version. Raises NotFound without a table or version."""
     return opened(uri, table_version).to_pyarrow_table(columns=list(columns) if columns is not None else None)

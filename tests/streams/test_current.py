@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -87,7 +88,7 @@ def test_merging_parts_in_any_order_gives_what_the_whole_gives(changes, random, 
     shuffled = rows[random.sample(range(rows.height), rows.height)]
     edges = sorted({0, rows.height, *(c for c in cuts if c < rows.height)})
     state, buried = rows.clear(), tombstones(rows.clear(), CONTRACT)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         part = newest(shuffled[start:end], CONTRACT.key)
         buried = newest(pl.concat([buried, tombstones(part, CONTRACT)]), CONTRACT.key)
         state = live(newest(pl.concat([state, not_outlived(part, buried, CONTRACT.key)]), CONTRACT.key))
@@ -183,7 +184,7 @@ def test_rows_are_silvers_own_with_their_coordinates_and_knowledge_time(place):
     assert held.to_pylist() == rows.slice(1).to_pylist()
 
 
-class Died(Exception):
+class Died(Exception):  # noqa: N818  no error of ours
     """Stands for kill -9: what stands behind the step is not done."""
 
 

@@ -184,7 +184,7 @@ def test_rows_are_silvers_own_with_their_coordinates_and_knowledge_time(place):
     assert held.to_pylist() == rows.slice(1).to_pylist()
 
 
-class Died(Exception):  # noqa: N818  no error of ours
+class Died(Exception):
     """Stands for kill -9: what stands behind the step is not done."""
 
 

@@ -29,6 +29,7 @@ from deltalake import (
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.table import TableMerger
 
 from contracts.errors import CommitConflict, DiskFull, NotFound
 
@@ -223,12 +224,7 @@ def merge(
         merger = merger.when_matched_update({f'"{name}"': value for name, value in columns.items()}, named)
         if action.inserts:
             merger = merger.when_not_matched_insert({f'"{name}"': value for name, value in columns.items()}, named)
-    try:
-        merger.execute()
-    except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
-    except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+    _executed(merger, uri)
     return _made(table, rows.num_rows)
 
 
@@ -250,7 +246,7 @@ def remake(
 
 
 @dataclass(frozen=True)
-class Merge:
+class Newer:
     """How changes come into a table, one row of each key: by SQL, over `change` and `row`."""
 
     keys: Sequence[str]
@@ -260,10 +256,10 @@ class Merge:
     """Whether the change deletes: then the row is removed, or none is made."""
 
 
-def merge(
+def merge_newer(
     uri: str,
     changes: pa.Table,
-    how: Merge,
+    how: Newer,
     *,
     metadata: Mapping[str, str],
     transactions: Mapping[str, int] | None = None,
@@ -288,16 +284,21 @@ def merge(
         .when_matched_update_all(how.newer)
         .when_not_matched_insert_all(f"NOT ({how.deletes})")
     )
-    try:
-        counted = merger.execute()
-    except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
-    except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+    counted = _executed(merger, uri)
     changed = sum(int(counted[f"num_target_rows_{what}"]) for what in ("inserted", "updated", "deleted"))
     if not changed:
         return append(uri, changes.slice(0, 0), metadata=metadata, transactions=transactions, after=after)
     return _made(table, changed)
+
+
+def _executed(merger: TableMerger, uri: str) -> dict[str, Any]:
+    """Run a merge, once; return what it counted."""
+    try:
+        return merger.execute()
+    except CommitFailedError as error:
+        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
 
 
 def added(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch] | None:

@@ -128,8 +128,8 @@ class CurrentTable:
         if news.whole:
             delta.remake(self.buried, rows, metadata=metadata)
         elif rows.num_rows:
-            how = delta.Merge(self.contract.key, newer_in_sql("change", "row"))
-            delta.merge(self.buried, rows, how, metadata=metadata)
+            how = delta.Newer(self.contract.key, newer_in_sql("change", "row"))
+            delta.merge_newer(self.buried, rows, how, metadata=metadata)
 
     def _commit(self, news: News, schema: pa.Schema, seen: int, began: datetime) -> tuple[delta.Commit, dict[str, str]]:
         """Commit rows and progress, with the facts that can be told of it: how many rows there were to be changed."""
@@ -151,8 +151,8 @@ class CurrentTable:
         metadata, progress = {"current": json.dumps(told, sort_keys=True)}, {self._application: news.silver_version}
         if news.whole:
             return delta.remake(self.uri, rows, metadata=metadata, transactions=progress, after=seen), metadata
-        how = delta.Merge(self.contract.key, newer_in_sql("change", "row"), DELETES)
-        return delta.merge(self.uri, rows, how, metadata=metadata, transactions=progress, after=seen), metadata
+        how = delta.Newer(self.contract.key, newer_in_sql("change", "row"), DELETES)
+        return delta.merge_newer(self.uri, rows, how, metadata=metadata, transactions=progress, after=seen), metadata
 
     def _not_outlived(self, changes: pl.DataFrame) -> pl.DataFrame:
         """Return the changes that no known delete of their key is newer than."""

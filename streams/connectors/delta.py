@@ -294,7 +294,7 @@ def merge_newer(
 def _executed(merger: TableMerger, uri: str) -> dict[str, Any]:
     """Run a merge, once; return what it counted."""
     try:
-        return merger.execute()
+        return dict(merger.execute())
     except CommitFailedError as error:
         raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:

@@ -219,6 +219,8 @@ class Contract:
     status: str = "active"
     others: tuple[Contract, ...] = ()
     """Other versions of the same major that records may say they follow: older ones, to which this is an ADDITION."""
+    withdrawn: frozenset[str] = frozenset()
+    """Versions that have a file and are not in force: drafts, and those that are retired."""
     reserved: frozenset[str] = frozenset()
     """Columns that other versions in force have, in lower case: an unknown field cannot become one of them."""
     source: str = dataclasses.field(default="", compare=False, repr=False)
@@ -230,19 +232,25 @@ class Contract:
         return f"{self.domain}.{self.name}"
 
     @property
+    def stem(self) -> str:
+        """`<domain>.<name>` as the file says, without the major version that `name` carries from the second on."""
+        suffix = f"_v{self.major}" if self.major > 1 else ""
+        return f"{self.domain}.{self.name.removesuffix(suffix)}"
+
+    @property
     def raw_topic(self) -> str:
         """Topic that producers write to."""
-        return f"{self.dataset}.raw.v{self.major}"
+        return f"{self.stem}.raw.v{self.major}"
 
     @property
     def clean_topic(self) -> str:
         """Topic of the records that obey the contract."""
-        return f"{self.dataset}.clean.v{self.major}"
+        return f"{self.stem}.clean.v{self.major}"
 
     @property
     def dead_letter_topic(self) -> str:
         """Topic of the records that do not."""
-        return f"{self.dataset}.dlq.v{self.major}"
+        return f"{self.stem}.dlq.v{self.major}"
 
     @property
     def major(self) -> int:
@@ -257,7 +265,7 @@ class Contract:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All contracts of an installation, by dataset."""
+    """All contracts of an installation, by dataset; each with the other versions that are in force beside it."""
 
     contracts: Mapping[str, Contract]
 

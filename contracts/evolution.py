@@ -120,7 +120,12 @@ def version_step(old: str, new: str) -> Step:
 
 def ordered(versions: Sequence[Contract]) -> list[Contract]:
     """Return contracts by their version's number, the newest first."""
-    return sorted(versions, key=lambda contract: tuple(map(int, contract.contract_version.split("."))), reverse=True)
+    return sorted(versions, key=number, reverse=True)
+
+
+def number(contract: Contract) -> tuple[int, ...]:
+    """Return a contract's version as the numbers by which versions are ordered."""
+    return tuple(map(int, contract.contract_version.split(".")))
 
 
 WORDS = frozenset(

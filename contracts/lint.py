@@ -76,16 +76,23 @@ def built(data: Mapping[str, Any]) -> Contract:
     return Contract(
         id=data["id"],
         domain=data["domain"],
-        name=data["name"],
+        name=dataset_name(data["name"], data["version"]),
         contract_version=data["version"],
         hash=content_hash(canonical),
         fields=tuple(_field(item) for item in schema["properties"]),
         description=data.get("description", {}).get("purpose", "") or schema.get("description", ""),
         rules=tuple(expression_rules(schema)),
         table_rules=tuple(table_rules(schema, upsert=attributes["change"] == "upsert")),
+        status=data.get("status", "active"),
         source=canonical.decode(),
         **attributes,
     )
+
+
+def dataset_name(name: str, contract_version: str) -> str:
+    """Return the name of a contract's tables and jobs: from the second major version on it carries that, for they run at once."""
+    major = int(contract_version.split(".", maxsplit=1)[0])
+    return name if major < 2 else f"{name}_v{major}"
 
 
 def _field(item: Mapping[str, Any], named: Collection[str] = ()) -> Field:
@@ -208,6 +215,9 @@ def _one_field(item: Mapping[str, Any], at: Path, *, nested: bool, inside_array:
         yield Found((*at, "logicalType"), "logicalType", f"a {kind} inside an object or array is not parsed: expected a string")
     for index, given in enumerate(item.get("customProperties", ())):
         yield from _known(given, OF_FIELD, (*at, "customProperties", index), {})
+        if given.get("property") == "mode" and given.get("value") == "discard_value" and _demanded(item):
+            message = "a value that must be there cannot be left out: expected another mode, or a field that is not required"
+            yield Found((*at, "customProperties", index), "mode", message)
     yield from _roles(item, at, nested=nested)
     yield from _unkept(item, at)
     yield from option_faults(item, at)
@@ -221,6 +231,10 @@ def _one_field(item: Mapping[str, Any], at: Path, *, nested: bool, inside_array:
             yield Found(at, "items", "an array must say what it holds")
         else:
             yield from _one_field(item["items"], (*at, "items"), nested=True, inside_array=True)
+
+
+def _demanded(item: Mapping[str, Any]) -> bool:
+    return bool(item.get("required") or item.get("primaryKey"))
 
 
 def _roles(item: Mapping[str, Any], at: Path, *, nested: bool) -> Iterator[Found]:

@@ -60,7 +60,7 @@ def chosen(settings: Settings, datasets: Sequence[str]) -> tuple[Contract, ...]:
         return tuple(known)
     found: dict[str, Contract] = {}
     for name in datasets:
-        matching = [c for c in known if name in (c.dataset, c.domain, c.raw_topic)]
+        matching = [c for c in known if name in (c.dataset, c.stem, c.domain, c.raw_topic)]
         if not matching:
             near = get_close_matches(name, [*known.contracts, *{c.domain for c in known}], n=3, cutoff=0.4)
             raise NotFound(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from contracts.contract import Contract
 from contracts.records import EVOLVED, VERSION_FIELD, Reason
 from contracts.schema import clean_schema
+from contracts.versions import followed
 from streams.decode import Reject
 
 VERSION = re.compile(rb"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
@@ -42,11 +43,18 @@ def by_version(
     if VERSION_FIELD.name not in records.schema.names:
         return [(contract, positions)], []
     said = records[VERSION_FIELD.name].to_pylist()
-    known = {version.contract_version.encode(): version for version in (*contract.others, contract)} | {None: contract}
-    follows = np.array([known[said[at]].contract_version if said[at] in known else "" for at in positions.tolist()], object)
-    rejects = [_unknown(int(at), said[at]) for at in positions[follows == ""].tolist()]
-    found = [(version, positions[follows == version.contract_version]) for version in (contract, *contract.others)]
+    known = {item: _followed(contract, item) for item in set(said)}
+    in_force = (contract, *contract.others)
+    follows = np.array([in_force.index(known[said[at]]) if known[said[at]] else -1 for at in positions.tolist()], np.int64)
+    rejects = [_unknown(at, said[at]) for at in positions[follows < 0].tolist()]
+    found = [(version, positions[follows == index]) for index, version in enumerate(in_force)]
     return [(version, part) for version, part in found if len(part) or version is contract], rejects
+
+
+def _followed(contract: Contract, said: bytes | None) -> Contract | None:
+    if said is None:
+        return contract
+    return followed(contract, said.decode()) if VERSION.fullmatch(said) else None
 
 
 def assembled(judged: Sequence[Judged], contract: Contract) -> pa.Table:

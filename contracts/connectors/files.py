@@ -12,6 +12,7 @@ from typing import Any
 from contracts import lint
 from contracts.contract import Catalog, Contract
 from contracts.errors import ContractInvalid, NotFound
+from contracts.versions import side_by_side
 
 SUFFIX = ".odcs.yaml"
 
@@ -57,16 +58,21 @@ def _text(file: Path) -> str:
 
 
 def load_catalog(folders: Sequence[Path]) -> Catalog:
-    """Return all contracts under the folders. Raises ContractInvalid when two files describe one dataset."""
-    contracts: dict[str, Contract] = {}
-    origins: dict[str, Path] = {}
+    """Return all contracts under the folders, versions of one major side by side (`contracts.versions`).
+
+    Raises ContractInvalid when two files describe one version, or when versions side by side do not fit together.
+    """
+    versions: dict[str, dict[str, Contract]] = {}
+    origins: dict[tuple[str, str], Path] = {}
     for file in contract_files(folders):
         contract = load_contract(file)
-        if contract.dataset in contracts:
+        origin = (contract.dataset, contract.contract_version)
+        if origin in origins:
             raise ContractInvalid(
-                f"{contract.dataset} is described twice",
-                where=f"{origins[contract.dataset]} and {file}",
-                remedy="keep one of them",
+                f"{contract.dataset} {contract.contract_version} is described twice",
+                where=f"{origins[origin]} and {file}",
+                remedy="keep one of them, or give one another version",
             )
-        contracts[contract.dataset], origins[contract.dataset] = contract, file
-    return Catalog(contracts)
+        versions.setdefault(contract.dataset, {})[contract.contract_version] = contract
+        origins[origin] = file
+    return Catalog({dataset: side_by_side(list(found.values())) for dataset, found in versions.items()})

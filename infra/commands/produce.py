@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from contracts.errors import NotFound
 from infra.settings import Settings
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract
     from streams.engines.produce import Production
     from streams.sources import Source
 
@@ -23,6 +25,7 @@ Examples:
   headwater produce flights --from 2013-02-01 --speed 3600     an hour of flights a second
   headwater produce docs                                       what installed packages say
   headwater produce shop.orders orders.jsonl                   your own; .json, folders, .gz too
+  headwater produce shop.orders old.jsonl --contract-version 1.0.0
   tail -f orders.jsonl | headwater produce shop.orders -       your own, as they come
 """
 
@@ -35,6 +38,7 @@ Examples:
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), help="Seconds of event time per second; flat out if not given."
 )
+@click.option("--contract-version", help="Version of the contract that the records follow; the newest in force if not given.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print what was sent as JSON.")
 @click.pass_obj
 def produce(
@@ -44,6 +48,7 @@ def produce(
     first_day: datetime | None,
     last_day: datetime | None,
     speed: float | None,
+    contract_version: str | None,
     json_wanted: bool,
 ) -> None:
     """Send records to raw topics, creating the topics if they are absent.
@@ -63,7 +68,13 @@ def produce(
         raise click.UsageError(f"--from {days[0]} comes after --to {days[1]}")
     source = example_source(what, *days) if what in EXAMPLES and not paths else own_source(settings, what, paths)
     with ended_in_order(), progress_shown(f"produce {what}", source.total, quiet=json_wanted) as shown:
-        production = send(settings, source, speed=speed, report=lambda sent, skipped: shown(sent + skipped))
+        production = send(
+            settings,
+            source,
+            speed=speed,
+            report=lambda sent, skipped: shown(sent + skipped),
+            contract_version=contract_version,
+        )
     result(as_data(production), json_wanted, lambda: as_text(production))
 
 
@@ -92,14 +103,33 @@ def own_source(settings: Settings, what: str, paths: tuple[str, ...]) -> Source:
     return files_source(contracts[0], paths, lambda: sys.stdin.buffer)
 
 
-def send(settings: Settings, source: Source, *, speed: float | None = None, report: Callable[[int, int], None]) -> Production:
-    """Send a source to the broker of the settings; `report` hears (sent, skipped) as it goes. See `streams.engines.produce`."""
+def send(
+    settings: Settings,
+    source: Source,
+    *,
+    speed: float | None = None,
+    report: Callable[[int, int], None],
+    contract_version: str | None = None,
+) -> Production:
+    """Send a source to the broker of the settings; `report` hears (sent, skipped) as it goes. See `streams.engines.produce`.
+
+    Raises NotFound for a contract version that is not in force: its records would all be dead letters.
+    """
     from infra.wiring import chosen, setup
     from streams.engines.produce import Pace
     from streams.engines.produce import produce as produced
 
     contracts = chosen(settings, source.datasets)
-    return produced(source, setup(settings, contracts), pace=Pace(speed), report=report)
+    for contract in contracts if contract_version else ():
+        _in_force(contract, str(contract_version))
+    given = setup(settings, contracts)
+    return produced(source, given, pace=Pace(speed), report=report, contract_version=contract_version)
+
+
+def _in_force(contract: Contract, wanted: str) -> None:
+    known = [version.contract_version for version in (contract, *contract.others)]
+    if wanted not in known:
+        raise NotFound(f"{contract.dataset} has no version {wanted} in force", expected=f"one of {', '.join(known)}")
 
 
 def as_data(production: Production) -> dict[str, Any]:

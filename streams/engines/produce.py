@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.contract import Contract
-from contracts.records import SOURCE_HEADER
+from contracts.records import SOURCE_HEADER, VERSION_HEADER
 from streams.connectors.kafka import (
     RAW_CONFIG,
     Sender,
@@ -81,8 +81,17 @@ class Production:
     seconds: float
 
 
-def produce(source: Source, setup: Setup, *, pace: Pace | None = None, report: Report = no_report) -> Production:
+def produce(
+    source: Source,
+    setup: Setup,
+    *,
+    pace: Pace | None = None,
+    report: Report = no_report,
+    contract_version: str | None = None,
+) -> Production:
     """Send what the raw topics do not hold yet, creating them if absent; `report` hears (sent, skipped) after each batch.
+
+    Each record says in a header which version of its contract it follows: `contract_version`, or the newest in force.
 
     `setup.contracts` must hold the source's datasets. Raises BrokerAway, or what the source raises; in both cases, and on
     Ctrl-C, what was acknowledged has been told to the ledger, and the same call goes on from there.
@@ -95,7 +104,8 @@ def produce(source: Source, setup: Setup, *, pace: Pace | None = None, report: R
     going_on = progress(source, tails)
     log = ProduceLog(source, setup, contracts, pace.seconds)
     log.start(tails)
-    sending = _Sending(source, contracts, counts, going_on, [Produced(c.dataset, c.raw_topic) for c in contracts])
+    follows = tuple((VERSION_HEADER, (contract_version or c.contract_version).encode()) for c in contracts)
+    sending = _Sending(source, contracts, counts, going_on, [Produced(c.dataset, c.raw_topic) for c in contracts], follows)
     with Sender(setup.client) as sender:
         try:
             for piece in (piece for batch in source.batches() for piece in _pieces(batch, pace)):
@@ -151,6 +161,8 @@ class _Sending:
     counts: tuple[int, ...]
     going_on: Progress
     produced: list[Produced]
+    follows: tuple[tuple[str, bytes], ...]
+    """By contract, the header with the version that its records follow."""
     origin: tuple[float, int] | None = None
     """Of a paced run: when it began on the clock, and the event time of its first record."""
 
@@ -185,11 +197,15 @@ class _Sending:
     def _records(
         self, batch: SourceBatch, partitions: Sequence[int], rows: Sequence[int]
     ) -> Iterator[tuple[bytes, bytes | None, int, int, list[tuple[str, bytes]]]]:
-        values, keys, first = batch.values, batch.keys, batch.first_sequence
+        values, keys, first, datasets = batch.values, batch.keys, batch.first_sequence, batch.datasets
+        follows = self.follows
         if not self.source.resumable:
-            return ((values[row], keys[row], partitions[row], 0, []) for row in rows)
+            return ((values[row], keys[row], partitions[row], 0, [follows[datasets[row]]]) for row in rows)
         head = source_header(self.source.id, self.going_on.start)
-        return ((values[row], keys[row], partitions[row], 0, [(SOURCE_HEADER, b"%b%d" % (head, first + row))]) for row in rows)
+        return (
+            (values[row], keys[row], partitions[row], 0, [(SOURCE_HEADER, b"%b%d" % (head, first + row)), follows[datasets[row]]])
+            for row in rows
+        )
 
     def _send_paced(
         self, batch: SourceBatch, partitions: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], sender: Sender, pace: Pace

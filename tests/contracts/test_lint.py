@@ -373,3 +373,14 @@ def test_the_schema_that_lint_uses_judges_as_the_published_one():
     published = json.loads(ODCS.read_text("utf-8"))
     assert odcs_schema()["required"] == published["required"]
     assert set(odcs_schema()["$defs"]) == set(published["$defs"])
+
+
+@pytest.mark.parametrize(("name", "refused"), [("order_id", True), ("ordered_at", True), ("amount", False)])
+def test_a_value_that_must_be_there_cannot_be_discarded(name, refused):
+    def change(data):
+        field = next(item for item in properties(data) if item["name"] == name)
+        field["customProperties"] = [{"property": "mode", "value": "discard_value"}]
+
+    assert [(fault.field, fault.rule) for fault in after(change)] == (
+        [(f"orders.{name}.customProperties[0]", "mode")] if refused else []
+    )

@@ -381,7 +381,10 @@ def test_the_command_sends_own_lines_from_standard_input(broker_settings: Settin
     folder = tmp_path / "contracts"
     folder.mkdir()
     text = (PROJECT_FOLDER / "contracts" / "docs" / "pages.odcs.yaml").read_text("utf-8")
-    (folder / "up.odcs.yaml").write_text(text.replace("domain: docs", "domain: piped").replace("name: pages", "name: up"))
+    moved_text = (
+        text.replace("domain: docs", "domain: piped").replace("name: pages", "name: up").replace("docs.pages.raw", "piped.up.raw")
+    )
+    (folder / "up.odcs.yaml").write_text(moved_text)
     environ = {**replace(broker_settings, contracts=(folder,)).environ(), "PATH": os.environ["PATH"]}
     shown = subprocess.run(
         [sys.executable, "-m", "infra.main", "produce", "piped.up", "-", "--json"],

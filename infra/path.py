@@ -1,8 +1,10 @@
 """The whole path on the examples, once: `headwater run` as a list of stages, each returning what it did as data.
 
-    broker ─▶ produce ─▶ clean ‖ land (processes of their own) ─▶ gold ─▶ online ─▶ training set ─▶ audit ─▶ ledger
+    broker ─▶ produce ─▶ clean ‖ land ─▶ duplicates ─▶ gold ─▶ online ─▶ training set ─▶ audit ─▶ scan ─▶ ledger
+                    └──▶ archive      └▶ contract test
 
-Every stage is what its own command does, and goes on where an earlier run stopped: a second run finds all of it done.
+Clean, land, archive and the test of the landed tables are processes of their own, side by side with what follows. Every
+stage is what its own command does, and goes on where an earlier run stopped: a second run finds all of it done.
 """
 
 from __future__ import annotations
@@ -29,11 +31,12 @@ if TYPE_CHECKING:
     from streams.connectors.kafka import Slot
 
 EXAMPLES = ("flights", "docs")
+SCANNED = ("docs", "gold/package_passages")
 QUESTION = "which package parses dates?"
 SERVICE = "flight_delay"
 TRAINING_SET = "flight_delay"
 WATCH_SECONDS = 0.25
-HOPS = ("produce", "clean", "land", "apply", "fold", "aggregate", "materialize", "training_set")
+HOPS = ("produce", "archive", "clean", "land", "apply", "fold", "aggregate", "materialize", "training_set")
 
 Say = Callable[[str], None]
 
@@ -60,32 +63,22 @@ class Walk:
 
 def walked(walk: Walk) -> dict[str, Any]:
     """Run all stages against a broker that answers; return what `run --json` prints."""
-    from features.engines.aggregate import build_gold  # noqa: PLC0415
     from features.engines.apply import apply_definitions  # noqa: PLC0415
-    from features.engines.materialize import materialize  # noqa: PLC0415
-    from infra.commands.features import fold_line, folded, workspace  # noqa: PLC0415
+    from infra.commands.features import workspace  # noqa: PLC0415
 
     settings = walk.settings
     contracts = chosen(settings, EXAMPLES)
     told = _told(settings)
     _produce(walk)
-    with _streaming(walk, contracts) as wait:
-        place = workspace(settings)
-        with walk.stage("apply"):
-            plan = apply_definitions(place)
-        walk.say(f"applied {len(plan.views)} feature views and {len(plan.services)} services to Feast's registry")
-        wait()
-    with walk.stage("fold"):
-        folds = folded(settings, place, {view.dataset for view in plan.views.values()})
-    walk.say("\n".join(map(fold_line, folds)))
-    with walk.stage("aggregate"):
-        built = build_gold(place, plan)
-    walk.say(f"gold: {sum(b.rows for b in built):,} feature rows in {len(built)} views, {walk.seconds['aggregate']:.1f} s")
-    with walk.stage("materialize"):
-        filled = materialize(place, plan)
-    walk.say(f"online: {sum(m.entities for m in filled):,} entities, {walk.seconds['materialize']:.1f} s")
-    training_set = _training_set(walk, place, plan)
-    served = _served(place, plan, settings)
+    with _archiving(walk, contracts) as archived:
+        with _streaming(walk, contracts) as wait:
+            place = workspace(settings)
+            with walk.stage("apply"):
+                plan = apply_definitions(place)
+            walk.say(f"applied {len(plan.views)} feature views and {len(plan.services)} services to Feast's registry")
+            wait()
+        learned = _learned(walk, place, plan)
+        archived()
     with walk.stage("audit"):
         audit = _audit(settings, contracts)
     walk.say(f"audit: {'every offset has one fate' if audit['ok'] else 'NOT CLEAN'}, {walk.seconds['audit']:.1f} s")
@@ -93,13 +86,31 @@ def walked(walk: Walk) -> dict[str, Any]:
     return {
         "hops": _hops(walk, told),
         "tables": tables,
-        "folds": [asdict(fold) for fold in folds],
         "audit": audit,
-        "served": served,
+        "scan": _scan(walk),
         "search": _search(settings),
-        "training_set": training_set,
+        **learned,
         "lineage": _lineage(settings),
     }
+
+
+def _learned(walk: Walk, place: Workspace, plan: Plan) -> dict[str, Any]:
+    """Make features, a training set and a served vector of the landed tables, while these are held against their contracts."""
+    from features.engines.aggregate import build_gold  # noqa: PLC0415
+    from features.engines.materialize import materialize  # noqa: PLC0415
+    from infra.quality import validated_beside  # noqa: PLC0415
+
+    with validated_beside(walk.settings, EXAMPLES) as validated:
+        with walk.stage("aggregate"):
+            built = build_gold(place, plan)
+        rows = sum(one.rows for one in built)
+        walk.say(f"gold: {rows:,} feature rows in {len(built)} views, {walk.seconds['aggregate']:.1f} s")
+        with walk.stage("materialize"):
+            filled = materialize(place, plan)
+        walk.say(f"online: {sum(m.entities for m in filled):,} entities, {walk.seconds['materialize']:.1f} s")
+        training_set = _training_set(walk, place, plan)
+        served = _served(place, plan, walk.settings)
+        return {"training_set": training_set, "served": served, "quality": _quality(walk, validated)}
 
 
 def _told(settings: Settings) -> int:
@@ -123,6 +134,26 @@ def _produce(walk: Walk) -> None:
 
 def _both(shown: Report) -> Callable[[int, int], None]:
     return lambda sent, skipped: shown(sent + skipped)
+
+
+@contextmanager
+def _archiving(walk: Walk, contracts: Sequence[Contract]) -> Iterator[Callable[[], None]]:
+    """Keep the raw records, sealed, in a process of its own; give a function that waits until all of them are kept."""
+    from infra.processes import spawn  # noqa: PLC0415
+
+    began = time.perf_counter()
+    names = sorted(contract.dataset for contract in contracts)
+    command = [sys.executable, "-m", "infra.main", "archive", *names, "--drain"]
+    with spawn(command, name="archive", settings=walk.settings) as archive:
+
+        def wait() -> None:
+            with progress_shown("archive", None, quiet=walk.quiet) as report:
+                _until(lambda: not archive.running, archive, None, lambda: report(0))
+            walk.seconds["archive"] = time.perf_counter() - began
+            _demand(archive.wait(), archive)
+            walk.say(f"archived them in bronze, sealed, {walk.seconds['archive']:.1f} s since it began")
+
+        yield wait
 
 
 @contextmanager
@@ -285,6 +316,30 @@ def _entities(settings: Settings) -> dict[str, str]:
     table = pl.from_arrow(delta.read(delta.table_uri(settings.tables, "silver", "flights", "departed"), columns=columns))
     newest = pl.DataFrame(table).drop_nulls().sort("departed_at", "tailnum", "route")[-1].to_dicts()[0]
     return {name: str(newest[name]) for name in columns[1:]}
+
+
+def _quality(walk: Walk, validated: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Wait for the test of the landed tables, and say what it came to."""
+    with walk.stage("contract test"):
+        quality = validated()
+    broken = sum(len(each["fail"]) for each in quality.values())
+    verdict = f"{broken:,} rules FAIL" if broken else f"all {sum(each['hold'] for each in quality.values()):,} rules hold"
+    walk.say(f"contract test: {verdict} on {len(quality)} landed tables, {walk.seconds['contract test']:.1f} s after the rest")
+    return quality
+
+
+def _scan(walk: Walk) -> dict[str, Any]:
+    """Look for personal data in clear where the documents went, and in what we tell of the run."""
+    from infra.scanning import scanned  # noqa: PLC0415
+    from streams.recognise import entities  # noqa: PLC0415
+
+    settings = walk.settings
+    told = [str(folder) for folder in (settings.feature_store, settings.ledger, settings.logs) if folder.exists()]
+    with walk.stage("scan"):
+        done = scanned(settings, [*SCANNED, *told], entities)
+    verdict = "nothing personal in clear" if done.clear else "NOT CLEAR"
+    walk.say(f"scan: {verdict} in {done.characters:,} characters, {walk.seconds['scan']:.1f} s")
+    return done.as_json()
 
 
 def _audit(settings: Settings, contracts: Sequence[Contract]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Examples:
   headwater run --engine faust --to 2013-01-07 --json
 """
 TABLE_HEADS = ["hop", "records in", "out", "dead letters", "duplicates", "seconds", "records/s"]
-STREAMED = ("produce", "clean", "land", "fold", "aggregate", "materialize", "training_set")
+STREAMED = ("produce", "archive", "clean", "land", "fold", "aggregate", "materialize", "training_set")
 
 
 @click.command(epilog=EXAMPLE)
@@ -36,7 +36,8 @@ def run(
     """Carry real flights and real documents from Kafka to features, search and lineage, once.
 
     Starts the local stack unless a broker is named in the settings, and stops what it started unless --keep. A second
-    run, or one after a crash, goes on where the first one stopped. Exits 1 if the audit finds any record unaccounted for.
+    run, or one after a crash, goes on where the first one stopped. Exits 1 if the audit finds any record unaccounted for,
+    if a landed table fails its contract, or if personal data is found in clear.
     """
     from infra import stack
     from infra.path import Walk, walked
@@ -60,7 +61,7 @@ def run(
             done = walked(walk)
     done["seconds"] = round(time.perf_counter() - began, 3)
     result(done, json_wanted, lambda: "\n".join(_lines(done, keep)))
-    if not done["audit"]["ok"]:
+    if not (done["audit"]["ok"] and done["scan"]["clear"] and not any(each["fail"] for each in done["quality"].values())):
         raise SystemExit(1)
 
 
@@ -92,6 +93,7 @@ def _lines(done: dict[str, Any], keep: bool) -> Iterator[str]:
     )
     yield f"\naudit: {audit['offsets']:,} raw offsets, {audit['silver']:,} in silver, {audit['quarantine']:,} in quarantine"
     yield f"  {verdict}"
+    yield from _held(done)
     yield from _served(done["served"])
     yield from _learned(done["training_set"])
     yield from _searched(done["search"])
@@ -101,6 +103,21 @@ def _lines(done: dict[str, Any], keep: bool) -> Iterator[str]:
     first = "" if which("headwater") else ", after `source .venv/bin/activate`"
     yield f"\nall of it in {done['seconds']:.1f} s. Next{first}:"
     yield from _next(done, keep)
+
+
+def _held(done: dict[str, Any]) -> Iterator[str]:
+    """Yield what the landed tables' contracts and the scan came to."""
+    for dataset, quality in done["quality"].items():
+        yield from (f"  {dataset} breaks its contract: {rule}" for rule in quality["fail"])
+    rules, tables = sum(each["hold"] for each in done["quality"].values()), len(done["quality"])
+    yield f"contract test: {rules:,} rules hold on {tables} landed tables"
+    scan = done["scan"]
+    looked = f"{scan['characters']:,} characters of documents, passages, online values, ledger and logs"
+    found = "nothing personal in clear" if scan["clear"] else f"NOT CLEAR: {scan['found']:,} found"
+    yield f"scan: {found} in {looked}"
+    yield from (
+        f"  {f['place']} {f['field']}: {f['count']:,} of type {f['type']}, first {f['first']}" for f in scan["findings"][:10]
+    )
 
 
 def _dead_letters(done: dict[str, Any]) -> Iterator[str]:
@@ -139,6 +156,8 @@ def _next(done: dict[str, Any], keep: bool) -> Iterator[str]:
     asked = " ".join(f"{name}={value}" for name, value in done["served"]["entities"].items())
     yield f"  headwater features get {done['served']['service']} {asked} --explain"
     yield '  headwater features search "how do I mask personal data?"'
+    yield "  headwater scan"
+    yield "  headwater contract docs"
     yield "  headwater lineage show"
     yield f"  headwater training-set fit {done['training_set']['id']}"
     yield "  headwater down" if keep else "  headwater up && headwater audit"

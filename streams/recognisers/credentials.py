@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -42,10 +43,14 @@ KEY_GATE = (
 
 ASSIGNS = r"""["'\]]{0,2}[ \t]*(?::=|=>|[:=])[ \t]*["']?"""
 KEY_WORDS = r"(?i-u:key|token|secret|credential)"
-ASSIGNED_KEY = (
-    rf"(?P<pre>{KEY_WORDS}[A-Za-z0-9_]{{0,12}}{ASSIGNS}(?:(?i-u:bearer|basic) +)?|(?i-u:bearer|basic) +)"
-    r"(?P<hit>[A-Za-z0-9+/=_.~-]{16,})"
+KEY_NAME = rf"{KEY_WORDS}[A-Za-z0-9_]{{0,12}}"
+KEY_SCHEME = r"(?i-u:bearer|basic) +"
+KEY_VALUE = r"[A-Za-z0-9+/=_.~-]{16,}"
+ASSIGNED_KEY = rf"(?P<hit>{KEY_NAME}{ASSIGNS}(?:{KEY_SCHEME})?{KEY_VALUE}|{KEY_SCHEME}{KEY_VALUE})"
+ASSIGNED_PARTS = re.compile(
+    rf"(?:(?P<name>{KEY_NAME}){ASSIGNS}(?:{KEY_SCHEME})?|{KEY_SCHEME})(?P<value>{KEY_VALUE})".replace("(?i-u:", "(?i:")
 )
+"""The same pattern, by parts, for the judge: Python reads one candidate at a time, of a bounded name and one run of a value."""
 ASSIGNED_GATE = rf"""{KEY_WORDS}[A-Za-z0-9_]{{0,12}}["'\]]{{0,2}}[ \t]*[:=]|(?i-u:bearer|basic) """
 PASSWORD_WORDS = r"(?i-u:passwd|password|passphrase|passwort|pwd)"  # noqa: S105  a pattern
 PASSWORD = rf"""(?P<pre>{PASSWORD_WORDS}{ASSIGNS})(?P<hit>[^\s"'<>,;()`]{{6,}})"""
@@ -61,6 +66,15 @@ def token_spans(candidate: str) -> Iterable[Found]:
         yield 0, len(candidate), "jwt"
     elif not candidate.startswith("sk-") or is_random(candidate):
         yield 0, len(candidate), "api_key"
+
+
+def assigned_spans(candidate: str) -> Iterable[Found]:
+    """Return the value in `token = value` if it looks drawn. What is called an id names a key, and opens nothing."""
+    parts = ASSIGNED_PARTS.fullmatch(candidate)
+    if parts is None or (parts["name"] or "").lower().endswith(("_id", "_ids", "keyid")):
+        return
+    if is_random(parts["value"]):
+        yield *parts.span("value"), "api_key"
 
 
 def is_random(candidate: str) -> bool:
@@ -83,11 +97,12 @@ def is_password(candidate: str) -> bool:
     return any(character in "0123456789!#%&*?^~" for character in candidate)
 
 
-RECOGNISERS = tuple(Recogniser(kind, 1) for kind in ("private_key", "url_credentials", "jwt", "api_key", "password"))
+VERSIONS = {"private_key": 1, "url_credentials": 1, "jwt": 1, "api_key": 2, "password": 1}
+RECOGNISERS = tuple(Recogniser(kind, version) for kind, version in VERSIONS.items())
 FINDERS = (
     Finder(("private_key",), ("PRIVATE KEY",), PRIVATE_KEY),
     Finder(("url_credentials",), ("://", r"://[^\s/@:<>]*:[^\s/<>]+@"), URL_WITH_PASSWORD),
     Finder(("jwt", "api_key"), (KEY_GATE,), TOKEN, token_spans),
-    Finder(("api_key",), (ASSIGNED_GATE,), ASSIGNED_KEY, whole("api_key", is_random)),
+    Finder(("api_key",), (ASSIGNED_GATE,), ASSIGNED_KEY, assigned_spans),
     Finder(("password",), (PASSWORD_WORDS,), PASSWORD, whole("password", is_password)),
 )

@@ -125,6 +125,16 @@ def test_what_looks_like_a_placeholder_holds_nothing_to_find():
     assert found(text, types=TYPES_WITH_NAMES) == []
 
 
-@pytest.mark.parametrize("value", ["127.0.0.1", "::", "::1", "127.0.0.1:9092", "6de47fa3-0907-5480-9531-78a8803770f7"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "127.0.0.1",
+        "::",
+        "::1",
+        '"key_id":"9f86d081884c7d659a2feaa0c55ad015",',
+        "127.0.0.1:9092",
+        "6de47fa3-0907-5480-9531-78a8803770f7",
+    ],
+)
 def test_what_names_the_machine_itself_or_a_run_is_nobody(value):
     assert found(f"at {value}, since then") == []

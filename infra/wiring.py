@@ -73,6 +73,15 @@ def chosen(settings: Settings, datasets: Sequence[str]) -> tuple[Contract, ...]:
     return tuple(found[dataset] for dataset in sorted(found))
 
 
+def one(settings: Settings, dataset: str) -> Contract:
+    """Return the contract of one dataset. Raises NotFound with near names, for a domain of several as well."""
+    found = chosen(settings, [dataset])
+    if len(found) > 1:
+        names = ", ".join(contract.dataset for contract in found)
+        raise NotFound(f"{dataset!r} is a domain of {len(found)} datasets", expected=f"one of {names}")
+    return found[0]
+
+
 def emitter(settings: Settings) -> Emitter:
     """Return the one emitter, on the ledger of this installation."""
     from lineage.connectors.ledger_file import FileLedger  # noqa: PLC0415

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from contracts.contract import Contract
+from contracts.contract import Contract, DuplicatePlan
 from contracts.errors import CommitConflict, NotFound
 from contracts.reasons import REASONS
 from contracts.records import (
@@ -186,7 +186,8 @@ class _Replay:
     def _today(self, records: Sequence[RawRecord]) -> tuple[pa.Table, pa.Table]:
         """Return the rows and the dead letters that the records come to under today's contract and code."""
         batch = raw_batch(records)
-        outcome = process_batch(batch, fresh_state(self.setup, duplicate_window=0), self.contract)
+        alone = replace(self.contract, duplicates=DuplicatePlan(window_records=0))
+        outcome = process_batch(batch, fresh_state(self.setup, duplicate_window=0), alone)
         return outcome.rows, with_payloads(outcome.dead_letters, batch, self.contract, self.setup.keys)
 
     def _attempt(self, rows: pa.Table, letters: pa.Table) -> bool:

@@ -73,6 +73,11 @@ def run(told: Told, stop: Callable[[], bool] = lambda: False, step: Callable[[st
         from streams.engines import lander
 
         lander.run(made, stop, drain=told.drain, group=told.group)
+    elif told.job == "replay":
+        from streams.engines.replayer import replay
+        from streams.replay import Selection
+
+        replay(made, made.contracts[0], Selection())
     elif told.job == "archive":
         from streams.engines import archiver
 

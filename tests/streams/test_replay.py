@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.contract import Contract, Field, Rule
+from contracts.contract import Contract, DuplicatePlan, Field, Rule
 from contracts.errors import CommitConflict, NotFound
 from contracts.keys import SUBJECT_SECRET, record_subject
 from contracts.records import CONTRACT_HASH, INGESTED_AT, KEY_ID, KNOWN_AT, OFFSET, PARTITION, PAYLOAD, REPLAY_ID
@@ -261,6 +261,15 @@ def test_a_record_that_obeys_no_more_goes_from_silver_to_quarantine(world):
     assert again.refused == 1
     assert world.audited().ok
     assert world.told_whole()
+
+
+def test_the_windows_of_duplicates_have_no_say_in_a_replay(world):
+    world.filled({0: [value("b", amount=150), *[value(f"n{n}", amount=1) for n in range(3)], value("b", amount=150)]})
+    wide = replace(WIDER, duplicates=DuplicatePlan(window_records=1_000))
+    report = replay(world.setup, wide, Selection("bronze"))
+    assert report.accepted == 1
+    assert world.reasons() == {(0, 4): "duplicate"}
+    assert world.audited().ok
 
 
 def test_a_record_refused_for_another_reason_says_so(world):

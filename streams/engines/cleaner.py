@@ -13,7 +13,8 @@ While one batch is sent, in a thread of its own, the next one is fetched and cle
 
 On start, per partition: the last raw offset at the end of the clean partition says where to go on; the ledger says up to
 where events were told. What lies between is run again: told if it was sent and not told, sent if told and not found
-(dead letters alone leave no trace in the clean topic). The window of duplicates before is read again to rebuild the state.
+(dead letters alone leave no trace in the clean topic), unless it was told under another contract or other code. The window
+of duplicates before is read again to rebuild the state.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from streams.duplicates import Window
 from streams.encode import encoded_dead_letters, encoded_rows
 from streams.engines.frozen import refuse_changed
 from streams.engines.vault import with_payloads
+from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
+from streams.replay import within
 from streams.setup import Setup
 from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
 
@@ -216,13 +219,14 @@ class Cleaner:
         start, end = ends
         sent, told = min(sent, end), min(told, end)
         resume, behind = max(sent, told, start), max(min(sent, told), start)
+        settled = self._told_otherwise(contract) if told > sent else {}
         window = self._window_start(contract, partition, start, behind)
         for messages in read_range(self.setup.client, contract.raw_topic, partition, window, resume):
             records = record_batch(messages)
             old = sum(m.offset() < behind for m in messages)
             remembered(records.slice(0, old), progress.state, contract)
             if old < len(messages):
-                self._run_again(contract, progress, records.slice(old), tell=sent > told)
+                self._run_again(contract, progress, records.slice(old), settled, tell=sent > told)
         return resume
 
     def _window_start(self, contract: Contract, partition: int, start: int, behind: int) -> int:
@@ -238,14 +242,30 @@ class Cleaner:
             first = max(first, min(behind, offset_at(client, topic, partition, newest - window.milliseconds)))
         return max(start, first - RECORDS_BEFORE)
 
-    def _run_again(self, contract: Contract, progress: Progress, records: pa.RecordBatch, *, tell: bool) -> None:
+    def _run_again(
+        self, contract: Contract, progress: Progress, records: pa.RecordBatch, settled: Mapping[int, IntervalSet], *, tell: bool
+    ) -> None:
         outcome = self._cleaned(contract, progress, records)
         if tell:
             self.setup.emitter.commit(self._facts(progress.run, contract, records, outcome, 0.0))
             return
-        self._send_dead_letters(outcome, contract)
-        self._sender.send_all(contract.clean_topic, encoded_rows(outcome.rows, contract))
+        rows, letters = (table.filter(pa.array(~within(table, settled))) for table in (outcome.rows, outcome.dead_letters))
+        self._send_dead_letters(replace(outcome, dead_letters=letters), contract)
+        self._sender.send_all(contract.clean_topic, encoded_rows(rows, contract))
         self._sender.flush()
+
+    def _told_otherwise(self, contract: Contract) -> dict[int, IntervalSet]:
+        """Return the records that were judged, and told, under another contract or other code.
+
+        What was told had been acknowledged, and what it comes to now may be something else: sent again, a record would have
+        two fates. To judge such records anew is what `headwater replay` is for.
+        """
+        covered: dict[int, list[tuple[int, int]]] = {}
+        for commit in self.setup.emitter.commits(clean_job(contract)):
+            if commit.contract != contract_ref(contract) or commit.code_version != self.setup.code_version:
+                for span in commit.offsets:
+                    covered.setdefault(span.partition, []).append((span.first_offset, span.last_offset))
+        return {partition: IntervalSet.from_pairs(spans) for partition, spans in covered.items()}
 
     def _facts(
         self, run: RunRef, contract: Contract, records: pa.RecordBatch, outcome: Outcome[CleanState], seconds: float

@@ -106,6 +106,10 @@ def test_a_mended_contract_lands_what_it_had_refused(place: Settings, tmp_path: 
     assert "example.org" in called(place, dead_letters, "--unseal", "--raw").output
 
     file = written(place, 200)
+    for command in (clean, land):
+        assert called(place, command, "mended", "--drain").exit_code == 0
+    assert len(amounts(place)) == 11, "a restart does not judge anew what was told under the contract before"
+    assert called(place, audit, "mended").exit_code == 0
     dry = data_of(called(place, replay, "mended.orders", "--reason", "rule_broken", "--dry-run", "--json"))
     assert (dry["selected"], dry["accepted"], dry["rejected"]) == (29, 10, {"rule_broken": 19})
     assert len(amounts(place)) == 11

@@ -36,6 +36,9 @@ TIME_UNITS = {
 NANOSECONDS = "io.debezium.time.NanoTimestamp"
 DAYS = ("io.debezium.time.Date", "org.apache.kafka.connect.data.Date")
 
+NO_CHANGE = "00000000:00000000:0000"
+"""In the place of a log sequence number of SQL Server that is not told, as in a snapshot."""
+
 NUMBER_AT_END = re.compile(r"[0-9]{1,18}$")
 
 
@@ -194,7 +197,7 @@ def _sqlserver(source: Mapping[str, Any]) -> str | None:
     """Return commit, change, and the event's number in it: an update can be two events. Numbers in hex, of fixed length."""
     commit, change = source.get("commit_lsn"), source.get("change_lsn")
     serial = _padded(source.get("event_serial_no") or 0)
-    return f"{commit}:{change or ''}:{serial}" if isinstance(commit, str) and serial else None
+    return f"{commit}:{change or NO_CHANGE}:{serial}" if isinstance(commit, str) and serial else None
 
 
 POSITIONS: dict[str, Position] = {

@@ -8,6 +8,7 @@ import click
 
 from infra.commands.contract_diff import diff
 from infra.commands.contract_test import test
+from infra.commands.contract_infer import infer
 from infra.output import json_option, result
 from infra.settings import Settings
 
@@ -16,16 +17,18 @@ Examples:
   headwater contract lint                            all contract files of the settings
   headwater contract lint contracts/shop/orders.odcs.yaml
   headwater contract diff old/orders.odcs.yaml contracts/shop/orders.odcs.yaml
+  headwater contract infer orders.jsonl --as shop.orders --out contracts/shop/orders.odcs.yaml
 """
 
 
 @click.group(epilog=EXAMPLE)
 def contract() -> None:
-    """Judge contracts."""
+    """Judge contracts, test and compare them, draft one from records."""
 
 
 contract.add_command(diff)
 contract.add_command(test)
+contract.add_command(infer)
 
 
 @contract.command(epilog=EXAMPLE)

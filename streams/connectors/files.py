@@ -54,6 +54,12 @@ def files_source(contract: Contract, paths: Sequence[str], stdin: Callable[[], B
     )
 
 
+def records_of(path: str, stdin: Callable[[], BinaryIO]) -> Iterator[bytes]:
+    """Yield the records in a file or folder, or on standard input (`-`), as they are. Raises NotFound as `files_source` does."""
+    for values in _from_stdin(stdin()) if path == STDIN else _from_files(_files_of(path)):
+        yield from values
+
+
 def _files_of(path: str) -> list[Path]:
     if path == STDIN:
         return []

@@ -196,6 +196,15 @@ def read_range(client: Mapping[str, Any], topic: str, partition: int, first: int
         consumer.close()
 
 
+def newest(client: Mapping[str, Any], topic: str, records: int) -> Iterator[Message]:
+    """Yield about so many of a topic's newest records, the same number from each partition that has them."""
+    ends = end_offsets(client, [topic])
+    share = -(-records // max(1, sum(end > start for start, end in ends.values())))
+    for (_, partition), (start, end) in sorted(ends.items()):
+        for messages in read_range(client, topic, partition, max(start, end - share), end):
+            yield from messages
+
+
 def _still_reading(consumer: Consumer, client: Mapping[str, Any], topic: str, partition: int, position: int) -> int:
     """Ask the broker whether it is there at all when a read came back empty. Raises BrokerAway if not."""
     try:

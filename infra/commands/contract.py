@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from infra.commands.contract_diff import diff
-from infra.commands.contract_test import test
 from infra.commands.contract_infer import infer
+from infra.commands.contract_test import test
 from infra.output import json_option, result
 from infra.settings import Settings
 

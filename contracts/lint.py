@@ -16,9 +16,10 @@ import orjson
 
 from contracts import yaml_text
 from contracts.contract import PARTITIONS_DEFAULT, Contract, Field, content_hash
-from contracts.custom import OF_CONTRACT, OF_FIELD, contract_attributes, fault, field_attributes
+from contracts.custom import CHOICES, OF_CONTRACT, OF_FIELD, contract_attributes, fault, field_attributes
 from contracts.errors import ContractInvalid
 from contracts.lint_rules import Found, Path, option_faults, quality_faults, schema_quality_faults
+from contracts.masking import mask_faults
 from contracts.rules import expression_rules, row_rules, table_rules
 
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "date", "object", "array")
@@ -245,7 +246,10 @@ def _roles(item: Mapping[str, Any], at: Path, *, nested: bool) -> Iterator[Found
             yield Found(at, role, "is enforced at the top level only")
         if item.get(role) and kind in ("object", "array"):
             yield Found(at, role, f"an {kind} cannot be a key: expected a single value")
-    restricted = item.get("classification") == "restricted"
+    mask = field_attributes(item)["mask"]
+    if mask in CHOICES["mask"]:
+        yield from (Found((*at, "customProperties"), "mask", message) for message in mask_faults(item, mask))
+    restricted = item.get("classification") == "restricted" and mask is None
     if restricted and (item.get("primaryKey") or (item.get("required") and kind != "string" and not nested)):
         yield Found(
             at, "classification", "a restricted value is masked away, so it cannot be a key, nor required unless a string"

@@ -36,7 +36,12 @@ STANDARD = {
     "StorageDatasetFacet": "1-0-1",
     "SymlinksDatasetFacet": "1-0-1",
 }
-OURS = {"HeadwaterRunFacet": "1-0-0", "HeadwaterCommitRunFacet": "1-0-0", "HeadwaterOffsetsDatasetFacet": "1-0-0"}
+OURS = {
+    "HeadwaterRunFacet": "1-0-0",
+    "HeadwaterCommitRunFacet": "1-0-0",
+    "HeadwaterOffsetsDatasetFacet": "1-0-0",
+    "HeadwaterMaskingDatasetFacet": "1-0-0",
+}
 
 STREAMING_HOPS = frozenset({"clean", "land", "current", "archive"})
 """Hops whose runs have no end of their own: Marquez draws a running job only if it is told so."""
@@ -221,6 +226,13 @@ class FacetWriter:
                 "_schemaURL": schema_url("HeadwaterOffsetsDatasetFacet", definition),
                 "ranges": ranges,
             }
+        if dataset.masked:
+            facets["headwater_masking"] = self._facet(
+                "HeadwaterMaskingDatasetFacet",
+                masked=[
+                    {"field": m.field, "kind": m.kind, "kindVersion": m.kind_version, "count": m.count} for m in dataset.masked
+                ],
+            )
         return facets
 
     def _facet(self, facet_class: str, **content: Any) -> Facet:

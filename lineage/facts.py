@@ -94,6 +94,18 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Masked:
+    """How often one kind of personal data was hidden in one field, by which version of what recognises or treats it."""
+
+    field: str
+    """Dotted path; `[]` stands for what an array holds."""
+    kind: str
+    """Type of entity, or treatment of whole values."""
+    kind_version: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset by its OpenLineage name (`lineage.names`), with what is known of it at this commit."""
 
@@ -111,6 +123,8 @@ class Dataset:
     column_origins: tuple[ColumnOrigin, ...] = ()
     quality: Quality | None = None
     """What a validation found: of an input alone."""
+    masked: tuple[Masked, ...] = ()
+    """What was hidden in the rows of this commit, without the values."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@
 
 A record is a `value` (sent as JSON, or null), or `text` or `base64` for what is no JSON; it may have a `key`, a time `at`, and a
 word `about` it. All lie in one raw partition, in this order. `row` is the clean row, without its nulls, or `same` where that is
-the value itself. A `dead_letter` is its reason, the field and rule that decided, and for a duplicate the number of the `original`
-record, from 0.
+the value itself; placeholders in it are written by their type alone, `<email>`.
+A `dead_letter` is its reason, the field and rule that decided, and for a duplicate the number of the `original` record, from 0.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from contracts.contract import Contract
 from contracts.errors import ContractInvalid
 from contracts.records import COORDINATE_FIELDS, OFFSET, RECORD_SCHEMA
 from streams.clean import CleanState, process_batch
+from streams.placeholders import without_letters
 from streams.setup import Limits
 
 Fate = Mapping[str, Any]
@@ -120,10 +121,14 @@ def differences(case: Case, came: Sequence[Fate]) -> list[Difference]:
     ]
 
 
+CASES_KEY = bytes(32)
+"""No installation's key: a case comes out the same everywhere."""
+
+
 def fresh_state() -> CleanState:
     """Return the state of a clean hop that has seen nothing yet, with the limits of an installation's defaults."""
     limits = Limits()
-    return CleanState({}, limits.duplicate_window, limits.record_bytes_max)
+    return CleanState({}, limits.duplicate_window, limits.record_bytes_max, masking_key=CASES_KEY)
 
 
 def _given(item: Any, where: str) -> Given:
@@ -191,11 +196,13 @@ def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a row's value as JSON says it: a moment to the second where it has no fraction."""
+    """Return a row's value as JSON says it: a moment to the second where it has no fraction, a placeholder by its type alone."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, str):
+        return without_letters(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -9,8 +9,8 @@ Checks see the regular text before it is masked, because it is the sender's prom
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -33,13 +33,13 @@ from streams.evolved import beyond_columns
 from streams.outcome import Outcome, offset_ranges
 from streams.personal import masked_rows
 from streams.text import regular_rows
-from streams.versions import Judged, assembled, by_version, contracts_of, discard_counts
+from streams.versions import Judged, assembled, by_version, contracts_of, discard_counts, mask_counts
 
 CLEAN_BYTES_MAX = 15 * 1024 * 1024
 """The longest clean record: what a topic takes, less room for key and headers."""
 
-PLACEHOLDER_SWELLING = 6
-"""More than any value by itself can grow: `""` becomes `"<masked>"`, `1e15` becomes `1000000000000000.0`."""
+PLACEHOLDER_SWELLING = 34
+"""As much as any value by itself can grow: `""` becomes 64 digits in quotes where a field is hashed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class CleanState:
     record_bytes_max: int
     sandbox: Sandbox | None = None
     """Where documents are read that may crash, hang or swell their reader."""
+    masking_key: bytes = field(kw_only=True, repr=False)
+    """The installation's secret of that name, 32 bytes: what placeholders, hashes and tokens are made with."""
 
 
 def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract) -> Outcome[CleanState]:
@@ -66,8 +68,8 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
     repeats = [Reject(int(at), Reason.DUPLICATE) for at in np.flatnonzero(waiting & (found >= 0))]
     positions = np.flatnonzero(waiting & (found < 0))
     followed, unknown = by_version(records, positions, contract)
-    sandbox, topic = state.sandbox, contract.raw_topic
-    judged = [each for version, part in followed for each in _judged(part, records, version, topic, sandbox, changes)]
+    topic = contract.raw_topic
+    judged = [each for version, part in followed for each in _judged(part, records, version, topic, state, changes)]
     rejects = [*early, *repeats, *unknown, *(reject for each in judged for reject in each.rejects)]
     return Outcome(
         rows=assembled(judged, contract),
@@ -76,6 +78,7 @@ def process_batch(records: pa.RecordBatch, state: CleanState, contract: Contract
         next_offsets={p: last + 1 for p, (_, last) in offset_ranges(records["partition"], records["offset"]).items()},
         state=replace(state, duplicates=seen),
         discarded=discard_counts(judged),
+        masked=mask_counts(judged),
     )
 
 
@@ -84,7 +87,7 @@ def _judged(
     records: pa.RecordBatch,
     contract: Contract,
     topic: str,
-    sandbox: Sandbox | None,
+    state: CleanState,
     changes: Changes | None,
     wider: frozenset[str] = frozenset(),
 ) -> list[Judged]:
@@ -95,24 +98,25 @@ def _judged(
     values = records["value"] if changes is None else changes.values
     decoded = decoded_values(taken(values, positions), positions, contract)
     typed = decoded.rows if changes is None else marked_rows(decoded.rows, decoded.positions, changes, contract)
-    rows, kept, mute = document_rows(typed, decoded.positions, contract, sandbox)
+    rows, kept, mute = document_rows(typed, decoded.positions, contract, state.sandbox)
     rows, discarded = without_broken(regular_rows(rows, contract), kept, contract)
     rows, kept, broken = _checked(rows, kept, contract)
-    rows, kept, swollen = _sendable(masked_rows(rows, contract), kept, records, contract)
-    evolved = beyond_columns(rows, kept, decoded.evolved, wider, contract, _outgoing)
+    rows, masked = masked_rows(rows, contract, state.masking_key)
+    rows, kept, swollen = _sendable(rows, kept, records, contract)
+    evolved = beyond_columns(rows, kept, decoded.evolved, wider, contract, partial(_outgoing, key=state.masking_key))
     table = _clean_rows(rows, kept, records, contract, topic, evolved, wider)
     rejects = ruled([*decoded.rejects, *mute, *broken, *swollen], contract)
     again = [
-        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, sandbox, changes, names | wider)
+        _judged(np.array(at, np.int64), records, widened(contract, names | wider), topic, state, changes, names | wider)
         for names, at in sorted(decoded.widened.items(), key=lambda item: sorted(item[0]))
     ]
-    whole = Judged(contract, table, kept, rejects, [*decoded.discarded, *discarded])
+    whole = Judged(contract, table, kept, rejects, [*decoded.discarded, *discarded], masked)
     return [whole, *(each for part in again for each in part)]
 
 
-def _outgoing(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+def _outgoing(rows: pl.DataFrame, contract: Contract, key: bytes) -> pl.DataFrame:
     """Return rows as they may leave: every text regular and masked."""
-    return masked_rows(regular_rows(rows, contract), contract)
+    return masked_rows(regular_rows(rows, contract), contract, key)[0]
 
 
 def remembered(records: pa.RecordBatch, state: CleanState, contract: Contract) -> None:

@@ -30,6 +30,8 @@ class Outcome(Generic[State]):
     state: State
     discarded: Mapping[str, int] = field(default_factory=dict)
     """Values left out of rows that were kept, by field."""
+    masked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What was masked in the rows: by field, by type of entity or treatment."""
 
     @property
     def reasons(self) -> dict[str, int]:

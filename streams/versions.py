@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,8 @@ class Judged:
     rejects: Sequence[Reject]
     discarded: Sequence[tuple[int, str]] = ()
     """Position and field of each value left out, of rejected records too."""
+    masked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What was masked, by field and type (`streams.personal`)."""
 
 
 def by_version(
@@ -75,6 +77,15 @@ def discard_counts(judged: Sequence[Judged]) -> dict[str, int]:
             kept = set(each.positions.tolist())
             counts.update(field for at, field in each.discarded if at in kept)
     return dict(sorted(counts.items()))
+
+
+def mask_counts(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
+    """Count what was masked, by field and by type."""
+    counts: dict[str, Counter[str]] = {}
+    for each in judged:
+        for name, told in each.masked.items():
+            counts.setdefault(name, Counter()).update(told)
+    return {name: dict(sorted(told.items())) for name, told in sorted(counts.items())}
 
 
 def contracts_of(judged: Sequence[Judged]) -> Mapping[int, Contract]:

@@ -120,7 +120,8 @@ def test_a_person_adds_a_pipeline_by_a_contract_and_a_definition_alone(clone: Pa
 @pytest.mark.slow
 def test_what_a_person_wrote_in_a_note_is_masked_in_silver(clone: Path, typed: Typed) -> None:
     from streams.connectors import delta
+    from streams.placeholders import without_letters
 
     assert typed("headwater contract lint").stdout
     notes = delta.read(delta.table_uri(clone / ".headwater" / "tables", "silver", "shop", "orders"), columns=["note"])
-    assert sorted(notes["note"].to_pylist()) == ["call <phone>", "ship to <email>"]
+    assert sorted(map(without_letters, notes["note"].to_pylist())) == ["call <phone>", "ship to <email>"]

@@ -43,7 +43,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
     "redis": ("features/connectors/online_redis.py",),
     "sqlite3": ("features/connectors/online_sqlite.py", "contracts/connectors/key_store.py"),
-    "cryptography": ("contracts/sealing.py",),
+    "cryptography": ("contracts/sealing.py", "contracts/format_preserving.py"),
     "wordllama": ("features/connectors/embedding.py",),
     "sklearn": ("features/model.py",),
     "selectolax": ("streams/documents/html.py",),

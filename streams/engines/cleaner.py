@@ -42,6 +42,7 @@ from streams.engines.frozen import refuse_changed
 from streams.engines.vault import with_payloads
 from streams.intervals import IntervalSet
 from streams.outcome import Outcome, offset_ranges
+from streams.personal import mask_facts
 from streams.replay import within
 from streams.setup import Setup
 from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
@@ -280,7 +281,10 @@ class Cleaner:
             commit_id=commit_id(run.job, contract.clean_topic, position),
             committed_at=self.setup.now(),
             inputs=(raw_dataset(contract, servers, ranges),),
-            outputs=(clean_dataset(contract, servers, rows), dead_letter_dataset(contract, servers, letters)),
+            outputs=(
+                replace(clean_dataset(contract, servers, rows), masked=mask_facts(outcome.masked)),
+                dead_letter_dataset(contract, servers, letters),
+            ),
             records_in=records.num_rows,
             records_out=rows,
             dead_letters=Counter(outcome.reasons),
@@ -293,7 +297,9 @@ class Cleaner:
 
 def fresh_state(setup: Setup, duplicate_window: int) -> CleanState:
     """Return the state of a clean hop that has seen nothing yet."""
-    return CleanState({}, duplicate_window, setup.limits.record_bytes_max, setup.sandbox)
+    return CleanState(
+        {}, duplicate_window, setup.limits.record_bytes_max, setup.sandbox, masking_key=setup.keys.secret("masking")
+    )
 
 
 def _next_after(header: bytes | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.contract import Field
-from contracts.masking import masks, treatment
+from contracts.masking import mask_faults, masks, treatment
 
 KINDS = ["string", "integer", "number", "boolean", "timestamp", "date"]
 
@@ -45,3 +45,31 @@ def test_a_whole_is_masked_if_a_part_of_it_is():
     assert masks(Field("f", "array", items=Field("", "object", fields=(hidden,))))
     assert not masks(Field("f", "array", classification="public", items=open_text))
     assert masks(Field("f", "array", classification="public", items=free)), "being public is not handed down"
+
+
+@pytest.mark.parametrize("kind", ["mask", "hash", "tokenize", "seal"])
+def test_a_fields_own_mask_comes_before_its_classification(kind):
+    assert treatment(Field("f", "string", classification="restricted", mask=kind)) == kind
+    assert treatment(Field("f", "object", mask="drop")) == "null"
+
+
+@pytest.mark.parametrize(
+    ("item", "mask", "fault"),
+    [
+        ({"logicalType": "number"}, "hash", "fits no number"),
+        ({"logicalType": "integer"}, "seal", "fits no integer"),
+        ({"logicalType": "array"}, "mask", "fits no array"),
+        ({"logicalType": "string", "classification": "public"}, "hash", "public"),
+        ({"logicalType": "string", "required": True}, "drop", "required"),
+        ({"logicalType": "string", "primaryKey": True}, "seal", "cannot be a key"),
+    ],
+)
+def test_a_mask_that_makes_no_sense_is_a_fault(item, mask, fault):
+    assert [fault in message for message in mask_faults(item, mask)] == [True]
+
+
+def test_masks_that_make_sense_are_none():
+    for mask in ("mask", "hash", "tokenize"):
+        assert not list(mask_faults({"logicalType": "string", "primaryKey": True}, mask))
+    assert not list(mask_faults({"logicalType": "integer", "required": True}, "tokenize"))
+    assert not list(mask_faults({"logicalType": "boolean"}, "drop"))

@@ -23,6 +23,7 @@ from contracts.records import DEAD_LETTER_SCHEMA, KEY_ID, KNOWN_AT, PAYLOAD, REC
 from contracts.schema import clean_schema
 from streams.clean import CleanState, process_batch
 from streams.setup import Limits
+from tests.streams.made import MASKING_KEY
 
 FOLDER = Path(__file__).parent
 LIMITS = Limits(batch_records=7, commit_records=11, commit_seconds=0.5, compact_files=3)
@@ -95,7 +96,9 @@ def pure(case: Case) -> Comes:
     """Return what the case comes to through the pure function, in one batch."""
     contract = case.contract()
     batch = batch_of(case.records())
-    outcome = process_batch(batch, CleanState({}, LIMITS.duplicate_window, LIMITS.record_bytes_max), contract)
+    outcome = process_batch(
+        batch, CleanState({}, LIMITS.duplicate_window, LIMITS.record_bytes_max, masking_key=MASKING_KEY), contract
+    )
     lineage = {
         "records_in": batch.num_rows,
         "records_out": outcome.rows.num_rows,

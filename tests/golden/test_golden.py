@@ -21,6 +21,7 @@ from streams.outcome import Outcome
 from streams.setup import Setup
 from streams.topology import clean_job, land_job
 from tests.golden.cases import LIMITS, Case, Comes, batch_of, cases, comes, counted, pure
+from tests.streams.made import MASKING_KEY, KnownMaskingKey
 
 CASES = cases()
 ENGINES = ["direct", "faust"]
@@ -34,7 +35,7 @@ def test_the_pure_function_gives_what_is_written_down(case: Case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_one_record_at_a_time_gives_what_is_written_down(case: Case):
     contract = case.contract()
-    state = CleanState({}, LIMITS.duplicate_window, LIMITS.record_bytes_max)
+    state = CleanState({}, LIMITS.duplicate_window, LIMITS.record_bytes_max, masking_key=MASKING_KEY)
     made: list[Outcome[CleanState]] = []
     for record in case.records():
         outcome = process_batch(batch_of([record]), state, contract)
@@ -73,7 +74,8 @@ def landed(request: pytest.FixtureRequest, broker_settings: Settings, tmp_path_f
     engine = request.param
     settings = replace(broker_settings, home=tmp_path_factory.mktemp(f"golden_{engine}"))
     contracts = {case.name: replace(case.contract(), domain=f"golden_{engine}") for case in CASES}
-    made = replace(setup(settings, tuple(contracts.values()), engine=engine), limits=LIMITS)
+    made = setup(settings, tuple(contracts.values()), engine=engine)
+    made = replace(made, limits=LIMITS, keys=KnownMaskingKey(made.keys))
     ensure_topics(made.client, {c.raw_topic: c.partitions for c in made.contracts}, {**RAW_CONFIG, "retention.ms": "-1"})
     _send(made)
     if engine == "faust":

@@ -21,6 +21,7 @@ from infra.bench.table import BENCHES
 from infra.process_table import running_with
 from infra.settings import PROJECT_FOLDER, Settings
 from tests.conftest import JARS
+from tests.streams.made import MASKING_KEY
 
 MACHINE = {"cores": 2, "cpu": "a CPU", "memory_gib": 24.0, "load": 0.1}
 
@@ -106,10 +107,10 @@ def test_every_record_obeys_the_benchmarks_contract_and_loses_its_personal_data(
 
     [contract] = load_catalog([records.CONTRACTS])
     made = list(records.values(500))
-    outcome = process_batch(raw_batch(binary_array(made)), CleanState({}, 1_000, 1 << 20), contract)
+    outcome = process_batch(raw_batch(binary_array(made)), CleanState({}, 1_000, 1 << 20, masking_key=MASKING_KEY), contract)
     assert outcome.rows.num_rows == 500
     texts = " ".join(outcome.rows["text"].to_pylist())
-    assert texts.count("<email>") == 50
+    assert texts.count("<email:") == 50
     assert "@" not in texts
     assert "192.0.2" not in texts
     assert "212 555" not in texts

@@ -24,6 +24,7 @@ from contracts.errors import HeadwaterError
 from infra.settings import PROJECT_FOLDER, Settings, load_settings
 from infra.wiring import setup, stop_on_signal
 from streams.setup import Limits, Setup, no_step
+from tests.streams.made import KnownMaskingKey
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Told:
     def setup(self, step: Callable[[str], None] = no_step) -> Setup:
         """Return what the engine is given."""
         made = setup(self.settings(), [self.dataset()], engine=self.engine, step=step)
-        return replace(made, limits=replace(Limits(), **self.limits))
+        return replace(made, limits=replace(Limits(), **self.limits), keys=KnownMaskingKey(made.keys))
 
 
 def start(told: Told, **options: Any) -> subprocess.Popen[str]:

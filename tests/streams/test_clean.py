@@ -15,6 +15,7 @@ from streams.clean import CLEAN_BYTES_MAX, CleanState, process_batch
 from streams.encode import encoded_rows
 from streams.outcome import Outcome
 from tests.streams.made import (
+    MASKING_KEY,
     PLAIN,
     RECORD_BYTES_MAX,
     SENT_AT_MS,
@@ -56,7 +57,7 @@ def log_batch(log: list, offsets: dict[int, int]) -> pa.RecordBatch:
 
 
 def outcomes(log: list, edges: list[int], window: int) -> list[Outcome]:
-    state, offsets, made = CleanState({}, window, RECORD_BYTES_MAX), {}, []
+    state, offsets, made = CleanState({}, window, RECORD_BYTES_MAX, masking_key=MASKING_KEY), {}, []
     for start, end in pairwise(edges):
         outcome = process_batch(log_batch(log[start:end], offsets), state, PLAIN)
         made.append(outcome)
@@ -212,7 +213,8 @@ def test_checks_judge_what_the_sender_wrote_and_not_what_masking_makes_of_it():
 
     contract = contract_of(Field("mail", "string", rules=(Rule("pattern", "pattern", "@example[.]org$"),)))
     outcome = cleaned(records_of([value(1, mail="jane@example.org"), value(2, mail="<email>")]), contract)
-    assert outcome.rows["mail"].to_pylist() == ["<email>"]
+    (mail,) = outcome.rows["mail"].to_pylist()
+    assert mail.startswith("<email:")
     assert verdicts(outcome) == {0: "row", 1: "rule_broken"}
 
 

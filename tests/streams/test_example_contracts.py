@@ -30,6 +30,7 @@ from streams.decode import decoded_values
 from streams.flight_events import COLUMNS, DATASETS, KINDS, event_batches, span
 from streams.sources import SourceBatch
 from tests.streams import flights_year
+from tests.streams.made import MASKING_KEY
 
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"
 FILES = [file for file in contract_files([PROJECT_FOLDER / "contracts"]) if file.parent.name in ("flights", "docs")]
@@ -61,7 +62,7 @@ def batches_of(batches: Iterable[SourceBatch], dataset: int) -> Iterator[pa.Reco
 def dead_letters(batches: Iterator[pa.RecordBatch], contract: Contract) -> tuple[Counter[str], int]:
     """What the clean hop itself rejects, by reason, field and rule, and how many rows it lets pass."""
     sandbox = ProcessSandbox()
-    state, found, rows = CleanState({}, 1_000, 4 * 1024 * 1024, sandbox), Counter[str](), 0
+    state, found, rows = CleanState({}, 1_000, 4 * 1024 * 1024, sandbox, masking_key=MASKING_KEY), Counter[str](), 0
     for records in batches:
         outcome = process_batch(records, state, contract)
         state, rows = outcome.state, rows + outcome.rows.num_rows

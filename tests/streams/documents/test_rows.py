@@ -14,7 +14,7 @@ from streams import clean
 from streams.clean import CleanState
 from streams.encode import encoded_rows
 from tests.streams.documents.made import PAGE, PARAGRAPH, document_contract
-from tests.streams.made import RECORD_BYTES_MAX, cleaned, landed, records_of, sent, sorted_rows, value, verdicts
+from tests.streams.made import MASKING_KEY, RECORD_BYTES_MAX, cleaned, landed, records_of, sent, sorted_rows, value, verdicts
 
 BYTES = DocumentPlan("body", "kind", encoding="base64")
 
@@ -57,7 +57,7 @@ def test_any_split_into_batches_gives_the_same(documents: list[str | None], cut:
     contract = document_contract()
     values = [value(at, body=body) for at, body in enumerate(documents)]
     whole = cleaned(records_of(values), contract)
-    state, rows, letters = CleanState({}, 1_000, RECORD_BYTES_MAX), [], []
+    state, rows, letters = CleanState({}, 1_000, RECORD_BYTES_MAX, masking_key=MASKING_KEY), [], []
     for part, first in ((values[:cut], 0), (values[cut:], cut)):
         if part:
             outcome = clean.process_batch(records_of(part, first=first), state, contract)

@@ -21,7 +21,7 @@ from streams.connectors.sandbox import ProcessSandbox, SandboxLimits
 from streams.documents.extract import extracted, light
 from streams.documents.model import Asked, Document, Refusal
 from tests.streams.documents.made import PAGE, PARAGRAPH, SECOND, document_contract
-from tests.streams.made import RECORD_BYTES_MAX, WINDOW, records_of, value, verdicts
+from tests.streams.made import MASKING_KEY, RECORD_BYTES_MAX, WINDOW, records_of, value, verdicts
 
 CPU_SECONDS = 2
 
@@ -138,7 +138,9 @@ def test_a_batch_with_a_broken_pdf_gives_a_dead_letter_and_its_neighbours(sandbo
     contract = document_contract(DocumentPlan("body", "kind", encoding="base64"))
     bodies = [PAGE.encode(), crashing_pdf(), pdf_of(("Harbours", PARAGRAPH)), gzip.compress(b"a" * 99_000_000)]
     values = [value(at, body=base64.b64encode(body).decode()) for at, body in enumerate(bodies)]
-    outcome = process_batch(records_of(values), CleanState({}, WINDOW, RECORD_BYTES_MAX, sandbox), contract)
+    outcome = process_batch(
+        records_of(values), CleanState({}, WINDOW, RECORD_BYTES_MAX, sandbox, masking_key=MASKING_KEY), contract
+    )
     assert verdicts(outcome) == {0: "row", 1: "not_extractable", 2: "row", 3: "not_extractable"}
     assert outcome.rows["kind"].to_pylist() == ["text/html", "application/pdf"]
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from contracts.records import OFFSET, PARTITION, TOPIC
 from features.aggregates import EVENT_TIMESTAMP, ROWS, rows_of_window
-from features.gold import distinct_rows, events_of
+from features.gold import distinct_rows, events_of, told_rows
 from features.plan import View
 from lineage.facts import OffsetRange
 
@@ -44,7 +44,7 @@ def source_rows(view: View, silver: pa.Table, gold_row: Mapping[str, Any]) -> pl
     if not view.windows:
         place = [(pl.col(name) == gold_row[name]) for name in (TOPIC, PARTITION, OFFSET)]
         return _frame(silver).filter(*place)
-    events = events_of(view, distinct_rows(view, silver))
+    events = events_of(view, distinct_rows(view, told_rows(view, silver)))
     events = events.filter([pl.col(key) == gold_row[key] for key in view.keys])
     boundary: datetime = gold_row[EVENT_TIMESTAMP]
     return rows_of_window(view, events, round(boundary.timestamp() * 1_000_000))

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from contracts.contract import PassagePlan
 from contracts.errors import DefinitionInvalid
-from contracts.records import OFFSET, PARTITION, TOPIC
+from contracts.records import CHANGED_AT, KIND, OFFSET, PARTITION, SEQUENCE, TOPIC, Kind
 from features.aggregates import EVENT_TIMESTAMP, ROWS, window_log
 from features.passages import PLAN
 from features.plan import View
@@ -93,7 +93,8 @@ def gold_of(
     function, in its frame's `attrs`. Raises DefinitionInvalid where
     the view asks for a column that the rows do not have, or for a type that they cannot take.
     """
-    distinct = distinct_rows(view, silver)
+    told = told_rows(view, silver)
+    distinct = distinct_rows(view, told)
     standing = distinct if duplicates is None or view.windows else representatives(view, distinct, duplicates)
     rows = transformed(view, standing, passages) if view.transform is not None else standing
     _demand_columns(view, rows)
@@ -102,21 +103,43 @@ def gold_of(
     return Gold(
         rows=_shaped(view, log, known_at),
         rows_in=silver.num_rows,
-        duplicates=silver.num_rows - distinct.num_rows,
+        duplicates=told.num_rows - distinct.num_rows,
         folded=distinct.num_rows - standing.num_rows,
         without_entity=rows.num_rows - events.height,
     )
 
 
+def told_rows(view: View, silver: pa.Table) -> pa.Table:
+    """Return the rows that the view is told: to one with windows a delete is no event.
+
+    In a view of latest values it is one: from then on every feature of the entity is null.
+    """
+    if KIND not in silver.column_names or not view.windows:
+        return silver
+    return silver.filter(pc.not_equal(silver[KIND], Kind.DELETE.value))
+
+
 def distinct_rows(view: View, silver: pa.Table) -> pa.Table:
-    """Return the rows without repeated content, ordered by (event time, coordinates); with `current_by`, the latest of each."""
+    """Return the rows without repeated content, ordered by (event time, coordinates); with `current_by`, the latest of each.
+
+    In a change stream the same content may be news: of A, B, A the last holds. There windows alone leave repeats out, of one
+    change; and within an event time it is first the source that says which change came last.
+    """
     _demand([view.event_time, *view.current_by], silver, view)
-    frame = _frame(silver).sort(view.event_time, *COORDINATES)
+    frame = _frame(silver).sort(view.event_time, *places(silver.column_names))
     content = [name for name in frame.columns if not name.startswith("_")]
-    frame = frame.unique(content, keep="first", maintain_order=True)
+    if KIND not in frame.columns:
+        frame = frame.unique(content, keep="first", maintain_order=True)
+    elif view.windows:
+        frame = frame.unique([*content, KIND, CHANGED_AT, SEQUENCE], keep="first", maintain_order=True)
     if view.current_by:
         frame = frame.unique(list(view.current_by), keep="last", maintain_order=True)
     return frame.to_arrow()
+
+
+def places(columns: Sequence[str]) -> list[str]:
+    """Return the columns that order rows of one event time: in a change stream the source's own order comes first."""
+    return [name for name in (CHANGED_AT, SEQUENCE, *COORDINATES) if name in columns]
 
 
 def representatives(view: View, rows: pa.Table, duplicates: pa.Table) -> pa.Table:
@@ -135,7 +158,7 @@ def representatives(view: View, rows: pa.Table, duplicates: pa.Table) -> pa.Tabl
 
 def events_of(view: View, rows: pa.Table) -> pl.DataFrame:
     """Return the rows that have an entity, sorted by entity, event time and coordinates."""
-    return _frame(rows).drop_nulls(list(view.keys)).sort(*view.keys, view.event_time, *COORDINATES)
+    return _frame(rows).drop_nulls(list(view.keys)).sort(*view.keys, view.event_time, *places(rows.column_names))
 
 
 def transformed(view: View, rows: pa.Table, passages: PassagePlan | None = None) -> pa.Table:

@@ -11,10 +11,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from contracts.errors import DefinitionInvalid, NotFound
 from features.declarations import Label, TrainingSet
+
+Layer = Literal["silver", "current"]
+LAYERS: tuple[Layer, ...] = get_args(Layer)
 
 FUNCTIONS = ("sum", "count", "mean", "min", "max", "last", "first")
 """Aggregation functions that are honoured."""
@@ -64,6 +67,8 @@ class View:
     """Source text of the transformation, part of the definition's hash."""
     transform: Callable[[Any], Any] | None = field(default=None, compare=False)
     description: str = ""
+    layer: Layer = "silver"
+    """Which table of the dataset: its history, or the newest row of each key (a change stream's alone)."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from feast.data_format import DeltaFormat, JsonFormat
 
 DATASET_TAG = "headwater.dataset"
 VIEW_TAG = "headwater.view"
+LAYER_TAG = "headwater.layer"
 CURRENT_TAG = "headwater.current_by"
 EMBEDS_TAG = "headwater.embeds"
 
@@ -26,7 +27,25 @@ def silver(
 
     `view` is the name of the view that it is for. With `current_by`, only the latest row of each such key counts, and what
     an earlier row gave is gone: documents that are collected again.
+
+    Of a change stream (`change: upsert`) this is the history: what held at any time can be joined, and a deleted row's
+    features are null from then on.
     """
+    return _source("silver", dataset, timestamp_field, view, current_by, contract_major)
+
+
+def current(dataset: str, *, timestamp_field: str, view: str, contract_major: int = 1) -> KafkaSource:
+    """Return the source of a view over the current table of a change stream: the newest row of each key, and no other.
+
+    What held before cannot be joined, and a deleted row is gone: for lookups, and for text that is searched. A training set
+    wants `silver`.
+    """
+    return _source("current", dataset, timestamp_field, view, (), contract_major)
+
+
+def _source(
+    layer: str, dataset: str, timestamp_field: str, view: str, current_by: Sequence[str], contract_major: int
+) -> KafkaSource:
     gold = FileSource(
         name=f"gold {view}",
         path=f"gold/{view}",
@@ -40,7 +59,7 @@ def silver(
         timestamp_field=timestamp_field,
         message_format=JsonFormat(schema_json=""),
         batch_source=gold,
-        tags={DATASET_TAG: dataset, VIEW_TAG: view, CURRENT_TAG: ",".join(current_by)},
+        tags={DATASET_TAG: dataset, VIEW_TAG: view, CURRENT_TAG: ",".join(current_by), LAYER_TAG: layer},
     )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from contracts.errors import DefinitionInvalid, NotFound
 from features.declarations import TrainingSet
 from features.manifest import Manifest, manifest_bytes
-from features.plan import Feature, Plan, Service, View, Window, check
+from features.plan import LAYERS, Feature, Layer, Plan, Service, View, Window, check
 from features.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ with quiet():
     from feast.type_map import python_values_to_proto_values
     from feast.types import Array
 
-    from features.sources import CURRENT_TAG, DATASET_TAG, EMBEDS_TAG, VIEW_TAG
+    from features.sources import CURRENT_TAG, DATASET_TAG, EMBEDS_TAG, LAYER_TAG, VIEW_TAG
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,16 @@ def _view(view: Any, entities: Mapping[str, Any]) -> View:
         transform_text=view.udf_string if view.udf else "",
         transform=view.udf,
         description=view.description,
+        layer=_layer(source.tags.get(LAYER_TAG, "silver"), where),
     )
+
+
+def _layer(said: str, where: str) -> Layer:
+    """Return the table that a source names; one without a name is of before there were two."""
+    for layer in LAYERS:
+        if said == layer:
+            return layer
+    raise DefinitionInvalid(f"its source is over {said!r}", expected=" or ".join(LAYERS), where=where)
 
 
 def _entity(view: Any, entity: Any) -> Feature:

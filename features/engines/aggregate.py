@@ -58,6 +58,11 @@ def silver_uri(workspace: Workspace, dataset: str) -> str:
     return delta.table_uri(workspace.tables, "silver", *dataset.split(".", 1))
 
 
+def source_uri(workspace: Workspace, view: View) -> str:
+    """Return where the table stands that a view's rows come from."""
+    return delta.table_uri(workspace.tables, view.layer, *view.dataset.split(".", 1))
+
+
 def build_gold(workspace: Workspace, plan: Plan, views: Iterable[str] = ()) -> list[GoldBuilt]:
     """Bring the views' gold tables (all by default) up to their silver tables; return what was done, in plan order.
 
@@ -77,7 +82,7 @@ def last_build(uri: str) -> delta.PastCommit | None:
 
 
 def _build(workspace: Workspace, view: View) -> GoldBuilt:
-    source, target = silver_uri(workspace, view.dataset), gold_uri(workspace, view.name)
+    source, target = source_uri(workspace, view), gold_uri(workspace, view.name)
     silver_version = _silver_version(source, view)
     past = last_build(target)
     if past is not None:
@@ -105,10 +110,10 @@ def _tell(workspace: Workspace, facts: HopFacts) -> None:
 def _silver_version(source: str, view: View) -> int:
     if not delta.exists(source):
         raise NotFound(
-            f"no silver table of {view.dataset}",
+            f"no {view.layer} table of {view.dataset}",
             expected=f"a landed dataset at {source}",
             where=f"view {view.name}",
-            remedy="produce, clean and land it first: headwater run",
+            remedy="produce, clean and land it first: headwater run" if view.layer == "silver" else "headwater current --drain",
         )
     return delta.current_version(source)
 
@@ -121,7 +126,7 @@ def duplicates_uri(tables: Path | str, dataset: str) -> str:
 def _duplicates_version(workspace: Workspace, view: View) -> int | None:
     """Return the version of the dataset's duplicates that the view takes its representatives from; None if it takes none."""
     uri = duplicates_uri(workspace.tables, view.dataset)
-    return None if view.windows or not delta.exists(uri) else delta.current_version(uri)
+    return None if view.windows or view.layer != "silver" or not delta.exists(uri) else delta.current_version(uri)
 
 
 def _same_inputs(
@@ -143,7 +148,7 @@ def _text(version: int | None) -> str | None:
 def _commit(
     workspace: Workspace, run: RunRef, view: View, silver_version: int, duplicates_version: int | None
 ) -> delta.PastCommit:
-    source, target = silver_uri(workspace, view.dataset), gold_uri(workspace, view.name)
+    source, target = source_uri(workspace, view), gold_uri(workspace, view.name)
     silver = delta.read(source, table_version=silver_version)
     gold = gold_of(
         view,

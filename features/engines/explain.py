@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import NotFound
 from features.aggregates import EVENT_TIMESTAMP
-from features.engines.aggregate import gold_uri, silver_uri
+from features.engines.aggregate import gold_uri, source_uri
 from features.explain import Explanation, explanation
 from features.plan import View
 from features.workspace import Workspace
@@ -28,7 +28,7 @@ def explain_value(
     uri = gold_uri(workspace, view.name)
     row = _gold_row(uri, view, entity, event_time, gold_version)
     silver_version = _silver_version(uri, gold_version)
-    silver = _entity_rows(silver_uri(workspace, view.dataset), silver_version, view, row)
+    silver = _entity_rows(source_uri(workspace, view), silver_version, view, row)
     return explanation(view, silver, row, gold_version=gold_version, silver_version=silver_version)
 
 

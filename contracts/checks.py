@@ -189,7 +189,10 @@ def _among(column: pl.Expr, values: Any, field: Field) -> pl.Expr:
 
 def _missing_value(column: pl.Expr, values: Any, field: Field) -> pl.Expr:
     same_type = [v for v in values if isinstance(v, str) == (field.logical_type == "string")]
-    return column.is_null() | _among(column, same_type, field) if field.logical_type in VALUE_TYPES else column.is_null()
+    if field.logical_type not in VALUE_TYPES:
+        return column.is_null()
+    among = _among(column, same_type, field)
+    return column.is_null() | among if None in values else among
 
 
 def _no_format(column: pl.Expr, name: Any, field: Field) -> pl.Expr:

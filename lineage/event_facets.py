@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from lineage.facts import Assertion, ColumnMetrics, ColumnOrigin, Dataset, Hop, HopFacts, OffsetRange, RunRef
+from lineage.facts import About, Assertion, Column, ColumnMetrics, ColumnOrigin, Dataset, Hop, HopFacts, OffsetRange, RunRef
 from lineage.moments import iso
 
 Facet = dict[str, Any]
@@ -25,16 +25,19 @@ STANDARD = {
     "DatasetTypeDatasetFacet": "1-0-1",
     "DatasetVersionDatasetFacet": "1-0-1",
     "DatasourceDatasetFacet": "1-0-1",
+    "DocumentationDatasetFacet": "1-1-0",
     "DocumentationJobFacet": "1-1-0",
     "ErrorMessageRunFacet": "1-0-1",
     "InputStatisticsInputDatasetFacet": "1-0-0",
     "JobTypeJobFacet": "2-0-4",
     "OutputStatisticsOutputDatasetFacet": "1-0-2",
+    "OwnershipDatasetFacet": "1-0-1",
     "ParentRunFacet": "1-2-0",
     "ProcessingEngineRunFacet": "1-1-1",
     "SchemaDatasetFacet": "1-2-0",
     "StorageDatasetFacet": "1-0-1",
     "SymlinksDatasetFacet": "1-0-1",
+    "TagsDatasetFacet": "1-0-0",
 }
 OURS = {
     "HeadwaterRunFacet": "1-0-0",
@@ -166,12 +169,30 @@ class FacetWriter:
         if dataset.kind == "table":
             facets["storage"] = self._facet("StorageDatasetFacet", storageLayer="delta", fileFormat="parquet")
         if dataset.columns:
-            facets["schema"] = self._facet("SchemaDatasetFacet", fields=_fields(dataset))
+            facets["schema"] = self._facet("SchemaDatasetFacet", fields=_fields(dataset.columns))
         if dataset.table_version is not None:
             facets["version"] = self._facet("DatasetVersionDatasetFacet", datasetVersion=str(dataset.table_version))
         if dataset.symlinks:
             names = [{"namespace": space, "name": name, "type": kind} for space, name, kind in dataset.symlinks]
             facets["symlinks"] = self._facet("SymlinksDatasetFacet", identifiers=names)
+        return facets | self._about(dataset.about)
+
+    def _about(self, about: About) -> Facet:
+        """Return what people are told of a dataset: what it means, who owns it, how its fields are classified."""
+        facets = {}
+        if about.documentation:
+            facets["documentation"] = self._facet(
+                "DocumentationDatasetFacet", description=about.documentation, contentType="text/plain"
+            )
+        if about.owners:
+            owners = [{"name": name, "type": kind} for name, kind in about.owners]
+            facets["ownership"] = self._facet("OwnershipDatasetFacet", owners=owners)
+        if about.tags:
+            tags = [
+                {"key": tag.key, "value": tag.value, "source": tag.source, **({"field": tag.field} if tag.field else {})}
+                for tag in about.tags
+            ]
+            facets["tags"] = self._facet("TagsDatasetFacet", tags=tags)
         return facets
 
     def input(self, dataset: Dataset) -> Facet:
@@ -239,15 +260,16 @@ class FacetWriter:
         return {"_producer": self.producer, "_schemaURL": schema_url(facet_class), **content}
 
 
-def _fields(dataset: Dataset) -> list[dict[str, Any]]:
+def _fields(columns: Iterable[Column]) -> list[dict[str, Any]]:
     return [
         {
             "name": column.name,
             "type": column.type,
             **({"description": column.description} if column.description else {}),
             "ordinal_position": place,
+            **({"fields": _fields(column.within)} if column.within else {}),
         }
-        for place, column in enumerate(dataset.columns, start=1)
+        for place, column in enumerate(columns, start=1)
     ]
 
 

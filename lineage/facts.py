@@ -44,6 +44,8 @@ class Column:
     name: str
     type: str
     description: str = ""
+    within: tuple[Column, ...] = ()
+    """What an object holds; of an array, what each of its items does."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,25 @@ class Masked:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """One tag of a dataset, or of the field at a dotted path in it. `source` says who put it there."""
+
+    key: str
+    value: str
+    source: str
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is said of a dataset for people, whichever hop touches it. Owners are (URN, type), and no person's name."""
+
+    documentation: str = ""
+    owners: tuple[tuple[str, str], ...] = ()
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset by its OpenLineage name (`lineage.names`), with what is known of it at this commit."""
 
@@ -125,6 +146,7 @@ class Dataset:
     """What a validation found: of an input alone."""
     masked: tuple[Masked, ...] = ()
     """What was hidden in the rows of this commit, without the values."""
+    about: About = About()
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,5 @@ def _discarding(contract: Contract) -> tuple[tuple[str, Check], ...]:
     A column that must not be null is none of them: leaving its value out would mend nothing.
     """
     kept = discardable_fields(contract)
-    named = [(check.column, check) for check in compiled(contract)]
-    return tuple(
-        (name, check) for name, check in named if name in kept and (check.reason is Reason.RULE_BROKEN or check.field != name)
-    )
+    columns = ((check.column, check) for check in compiled(contract) if check.column in kept)
+    return tuple((name, check) for name, check in columns if check.reason is Reason.RULE_BROKEN or check.field != name)

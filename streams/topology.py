@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 
-from contracts.contract import Contract
+from contracts.contract import Contract, Field
 from contracts.masking import masks
 from contracts.records import BRONZE_SCHEMA, DEAD_LETTER_SCHEMA
-from contracts.schema import arrow_schema, silver_schema
-from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, OffsetRange
+from contracts.schema import arrow_type, silver_schema
+from contracts.targets.openlineage import SOURCE, about
+from lineage.facts import About, Column, ColumnOrigin, ContractRef, Dataset, OffsetRange, Tag
 from lineage.names import table_name, topic_name
 
 CLEAN_GROUP = "headwater.clean"
@@ -70,7 +73,7 @@ def wanted_topics(contracts: Iterable[Contract]) -> dict[str, int]:
 def raw_dataset(contract: Contract, servers: str, offsets: tuple[OffsetRange, ...] = ()) -> Dataset:
     """Return the raw topic: what the contract asks of it is all that is known of its columns."""
     namespace, name = topic_name(servers, contract.raw_topic)
-    return Dataset(namespace, name, "topic", columns=_contract_columns(contract), offsets=offsets)
+    return Dataset(namespace, name, "topic", columns=_contract_columns(contract), offsets=offsets, about=_about(contract))
 
 
 def clean_dataset(contract: Contract, servers: str, rows: int | None = None, offsets: tuple[OffsetRange, ...] = ()) -> Dataset:
@@ -84,7 +87,9 @@ def clean_dataset(contract: Contract, servers: str, rows: int | None = None, off
         for f in contract.fields
     )
     columns = _contract_columns(contract)
-    return Dataset(namespace, name, "topic", columns=columns, rows=rows, offsets=offsets, column_origins=origins)
+    return Dataset(
+        namespace, name, "topic", columns=columns, rows=rows, offsets=offsets, column_origins=origins, about=_about(contract)
+    )
 
 
 def dead_letter_dataset(
@@ -110,11 +115,20 @@ def silver_dataset(
     """
     namespace, name = table_name(uri)
     clean = topic_name(servers, contract.clean_topic)
-    descriptions = {field.name: field.description for field in contract.fields}
+    told = {column.name: column for column in _contract_columns(contract)}
     types = {field.name: str(field.type) for field in silver_schema(contract)} | dict(evolved)
-    columns = tuple(Column(name, kind, descriptions.get(name, "")) for name, kind in types.items())
+    columns = tuple(replace(told.get(column, Column(column, "")), type=kind) for column, kind in types.items())
     origins = tuple(ColumnOrigin(field.name, ((*clean, field.name),)) for field in contract.fields)
-    return Dataset(namespace, name, "table", columns=columns, rows=rows, table_version=table_version, column_origins=origins)
+    return Dataset(
+        namespace,
+        name,
+        "table",
+        columns=columns,
+        rows=rows,
+        table_version=table_version,
+        column_origins=origins,
+        about=_about(contract),
+    )
 
 
 def current_dataset(
@@ -146,10 +160,20 @@ def _changes(logical_type: str) -> bool:
 
 
 def _contract_columns(contract: Contract) -> tuple[Column, ...]:
-    return tuple(
-        Column(arrow.name, str(arrow.type), field.description)
-        for arrow, field in zip(arrow_schema(contract), contract.fields, strict=True)
-    )
+    return tuple(_column(field) for field in contract.fields)
+
+
+def _column(field: Field) -> Column:
+    """Return a field as lineage shows it, all that it holds included."""
+    within = field.items.fields if field.items is not None else field.fields
+    return Column(field.name, str(arrow_type(field)), field.description, tuple(_column(child) for child in within))
+
+
+@cache
+def _about(contract: Contract) -> About:
+    """Return what the contract says of its datasets: documentation, owners, tags."""
+    said = about(contract)
+    return About(said.documentation, said.owners, tuple(Tag(tag.key, tag.value, SOURCE, tag.field) for tag in said.tags))
 
 
 def _dead_letter_columns() -> tuple[Column, ...]:

@@ -39,6 +39,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "aiokafka": ("streams/engines/faust_worker.py",),
     "faust": ("streams/engines/faust_worker.py",),
     "mode": ("streams/engines/faust_worker.py",),
+    "datacontract": ("contracts/connectors/exports.py",),
     "deltalake": ("streams/connectors/delta.py",),
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
     "redis": ("features/connectors/online_redis.py",),

@@ -1,4 +1,4 @@
-"""`headwater contract`: judge contract files."""
+"""`headwater contract`: judge contract files, and show what they compile to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from infra.commands.contract_diff import diff
 from infra.commands.contract_infer import infer
+from infra.commands.contract_pages import docs, export, show
 from infra.commands.contract_test import test
 from infra.output import json_option, result
 from infra.settings import Settings
@@ -18,17 +19,18 @@ Examples:
   headwater contract lint contracts/shop/orders.odcs.yaml
   headwater contract diff old/orders.odcs.yaml contracts/shop/orders.odcs.yaml
   headwater contract infer orders.jsonl --as shop.orders --out contracts/shop/orders.odcs.yaml
+  headwater contract show flights.departed --target rules
+  headwater contract docs
 """
 
 
 @click.group(epilog=EXAMPLE)
 def contract() -> None:
-    """Judge contracts, test and compare them, draft one from records."""
+    """Judge contracts, show what they compile to, test and compare them, draft one from records."""
 
 
-contract.add_command(diff)
-contract.add_command(test)
-contract.add_command(infer)
+for command in (show, test, diff, infer, docs, export):
+    contract.add_command(command)
 
 
 @contract.command(epilog=EXAMPLE)

@@ -27,6 +27,7 @@ from contracts.contract import Contract
 from contracts.errors import CommitConflict
 from contracts.records import BRONZE_SCHEMA, KNOWN_AT_FIELD, QUARANTINE_SCHEMA, REPLAY_ID, Reason
 from contracts.schema import silver_schema
+from contracts.targets.delta import table_properties
 from lineage.facts import ContractRef, Dataset, HopFacts, OffsetRange, RunRef
 from lineage.names import commit_id
 from streams.connectors import delta
@@ -101,7 +102,7 @@ class TableWriter:
             "quarantine": f"Records of {self.contract.dataset} not in silver, and why",
             "bronze": f"Raw records of {self.contract.dataset}, sealed",
         }
-        delta.create_if_absent(self.uri, self.schema, description=about[self.layer])
+        delta.create_if_absent(self.uri, self.schema, description=about[self.layer], properties=table_properties(self.contract))
         if self.layer == "silver":
             refuse_changed(self.contract, self.uri)
             table_schema(self._schema_at(None), self.contract)

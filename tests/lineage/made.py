@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from lineage import names
-from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, HopFacts, OffsetRange, ParentRun, RunRef
+from lineage.facts import About, Column, ColumnOrigin, ContractRef, Dataset, HopFacts, OffsetRange, ParentRun, RunRef, Tag
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
 KAFKA = "kafka://127.0.0.1:19092"
@@ -23,7 +23,14 @@ def raw(first: int = 0, last: int = 9) -> Dataset:
         KAFKA,
         RAW,
         "topic",
-        columns=(Column("order_id", "string", "Names the order."), Column("email", "string")),
+        columns=(
+            Column("order_id", "string", "Names the order."),
+            Column("email", "string"),
+            Column("place", "struct<city: string>", within=(Column("city", "string"),)),
+        ),
+        about=About(
+            "Orders of a shop.", (("team:shop", "OWNER"),), (Tag("masked", "true", "CONTRACT", "email"), Tag("x", "y", "USER"))
+        ),
         offsets=(OffsetRange(RAW, 1, first, last), OffsetRange(RAW, 0, first, last)),
         rows=2 * (last - first + 1),
         bytes=4_000,

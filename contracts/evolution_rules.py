@@ -77,7 +77,7 @@ def _admits_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def _mask_strictness(mask: str | None, field: Mapping[str, Any]) -> int:
     if mask is not None:
-        return MASK_STRICTNESS.get(mask, 0)
+        return MASK_STRICTNESS.get(mask, 0) if isinstance(mask, str) else 0
     strictness = STRICTNESS.get(field.get("classification", ""), 1)
     return MASK_STRICTNESS["mask"] if strictness == STRICTNESS["restricted"] else strictness
 

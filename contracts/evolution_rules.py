@@ -24,7 +24,7 @@ MASK_STRICTNESS = {"tokenize": 3, "hash": 4, "mask": 5, "seal": 6, "drop": 7}
 
 def graded_classification(before: str | None, after: str | None) -> Direction:
     """Say whether a field's values are hidden more than before, or less."""
-    return _compared(STRICTNESS.get(before or "", 1), STRICTNESS.get(after or "", 1))
+    return _compared(_strictness(STRICTNESS, before or "", 1), _strictness(STRICTNESS, after or "", 1))
 
 
 def graded_mask(before: str | None, after: str | None, old: Mapping[str, Any], new: Mapping[str, Any]) -> Direction:
@@ -77,9 +77,14 @@ def _admits_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def _mask_strictness(mask: str | None, field: Mapping[str, Any]) -> int:
     if mask is not None:
-        return MASK_STRICTNESS.get(mask, 0) if isinstance(mask, str) else 0
-    strictness = STRICTNESS.get(field.get("classification", ""), 1)
+        return _strictness(MASK_STRICTNESS, mask, 0)
+    strictness = _strictness(STRICTNESS, field.get("classification", ""), 1)
     return MASK_STRICTNESS["mask"] if strictness == STRICTNESS["restricted"] else strictness
+
+
+def _strictness(known: Mapping[str, int], word: object, otherwise: int) -> int:
+    """Return how much a word hides; what is no word, or none of ours, hides as much as `otherwise`."""
+    return known.get(word, otherwise) if isinstance(word, str) else otherwise
 
 
 def _compared(before: float, after: float) -> Direction:

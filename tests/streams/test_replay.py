@@ -373,6 +373,33 @@ def test_what_no_table_holds_yet_is_left_to_clean_and_land(world):
     assert (0, len(VALUES)) not in world.silver()
 
 
+def test_a_contract_that_evolves_now_widens_silver_by_what_it_had_refused(world):
+    strict = replace(STRICT, mode="quarantine")
+    world.filled({0: [value("a", amount=1), value("b", amount=2, colour="red"), value("c", amount=3, size=1.5)]}, strict)
+    assert set(world.reasons().values()) == {"unknown_field"}
+    evolving = replace(STRICT, mode="evolve", hash="c" * 64)
+    dry = replay(world.setup, evolving, Selection(), dry_run=True)
+    report = replay(world.setup, evolving, Selection())
+    assert report.accepted == dry.accepted == 2
+    rows = world.silver()
+    assert [(rows[0, at]["colour"], rows[0, at]["size"]) for at in range(3)] == [(None, None), ("red", None), (None, 1.5)]
+    assert replay(world.setup, evolving, Selection("bronze")).changed == 0
+    world.filled({0: [value("d", amount=4, size="large")]}, evolving)
+    assert world.silver()[0, 2]["size"] == "1.5"
+    assert replay(world.setup, evolving, Selection("bronze")).changed == 0
+    assert world.audited().ok
+    assert world.told_whole()
+
+
+def test_a_type_that_is_wider_now_rewrites_silver_once_and_keeps_its_rows(world):
+    evolving = replace(STRICT, mode="evolve")
+    world.filled({0: [value("a", amount=1, size=1), value("b", amount=700, size="large")]}, evolving)
+    report = replay(world.setup, replace(mended(STRICT, 1_000), mode="evolve"), Selection())
+    assert report.accepted == 1
+    assert [world.silver()[0, at]["size"] for at in (0, 1)] == ["1", "large"]
+    assert world.audited().ok
+
+
 def test_only_what_is_selected_is_replayed(world):
     world.filled(ALL)
     only = {1: IntervalSet.of(np.array([0]))}

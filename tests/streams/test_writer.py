@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from contracts.errors import CommitConflict
+from contracts.records import QUARANTINE_SCHEMA
 from infra.wiring import emitter, key_store
 from lineage.facts import RunRef
 from streams import land
@@ -13,6 +17,7 @@ from streams.batches import landing_batch
 from streams.connectors import delta
 from streams.connectors.kafka import Slot
 from streams.encode import encoded_rows
+from streams.engines.vault import with_payloads
 from streams.engines.writer import TableWriter
 from streams.outcome import offset_ranges
 from streams.setup import Limits, Setup
@@ -158,3 +163,31 @@ def test_compaction_merges_files_and_changes_no_row(setup):
     assert landed_offsets(writer)[0] == list(range(9))
     assert writer_of(setup).next_offset(Slot(PLAIN.clean_topic, 0)) == 9
     assert Path(writer.uri).is_dir()
+
+
+def test_a_quarantine_table_of_an_earlier_version_gets_the_columns_that_it_lacks(setup):
+    uri = delta.table_uri(setup.tables, "quarantine", PLAIN.domain, PLAIN.name)
+    late = ("payload", "_key_id", "_replay_id")
+    delta.create_if_absent(uri, pa.schema([field for field in QUARANTINE_SCHEMA if field.name not in late]))
+    run = RunRef("shop.things.land", "land", "run", "direct", "0", a_moment())
+    records = records_of([b"{broken", value("a")])
+    letters = with_payloads(cleaned(records, PLAIN).dead_letters, records, PLAIN, setup.keys)
+    for _ in range(2):
+        writer = TableWriter(setup, PLAIN, "quarantine", run)
+        writer.open()
+    writer.buffer.add(letters, {Slot(PLAIN.dead_letter_topic, 0): (0, 0)}, records=1, size=1, repeated=0)
+    writer.commit()
+    assert delta.column_names(uri) == [*(name for name in QUARANTINE_SCHEMA.names if name not in late), *late]
+    assert delta.read(uri)["_key_id"].null_count == 0
+
+
+def test_a_compaction_that_another_writer_overtakes_waits_for_the_next_time(setup, monkeypatch):
+    def overtaken(_uri: str, **_more: object) -> int:
+        raise CommitConflict("rows of these files were changed meanwhile")
+
+    eager = replace(setup, limits=Limits(compact_files=1))
+    writer = writer_of(eager)
+    monkeypatch.setattr(delta, "compact", overtaken)
+    take(writer, clean_messages(0, 3))
+    writer.commit()
+    assert len(delta.read(writer.uri)) == 3

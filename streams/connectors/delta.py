@@ -116,6 +116,7 @@ def create_if_absent(
                 **(properties or {}),
             },
             commit_properties=_properties(metadata or {}, {}, None),
+            raise_if_key_not_exists=False,  # properties of our own, beside Delta's
         )
     except (OSError, DeltaError) as error:
         raise _translated(error, uri) from error

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -18,7 +19,7 @@ from features.engines import fold
 from features.engines.aggregate import build_gold, duplicates_uri
 from features.engines.apply import apply_definitions
 from features.engines.fold import fold_duplicates, sketches_uri
-from features.near_duplicates import plan_of
+from features.near_duplicates import Duplicates, plan_of
 from features.workspace import Workspace
 from lineage.emit import Emitter
 from streams.connectors import delta
@@ -136,6 +137,26 @@ def test_any_order_of_arrival_and_any_split_gives_the_same_table(tmp_path: Path,
         fold_duplicates(split, [contract])
     assert duplicates(split) == duplicates(whole)
     assert len(duplicates(whole)) > 10
+
+
+def test_no_more_sketches_are_read_than_the_window_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of a build is bounded by the window, however long the history is."""
+    contract = notes_contract(near_duplicates=NearDuplicatePlan(("text",), 0.7, 600))
+    place, read = workspace(tmp_path), list[int]()
+    real = fold.duplicates_of
+
+    def counted(live: pl.DataFrame, *arguments: Any) -> Duplicates:
+        read.append(live.height)
+        return real(live, *arguments)
+
+    monkeypatch.setattr(fold, "duplicates_of", counted)
+    for day in range(4):
+        land(place, "desk.notes", notes(*(note(f"{day} {n}", text(n), day * 1_000 + n, day * 50 + n) for n in range(30))))
+        fold_duplicates(place, [contract])
+    assert read == [30] * 4
+    land(place, "desk.notes", notes(note("again", text(7), 3_012, 999)))
+    assert fold_duplicates(place, [contract])[0].exact == 1
+    assert read[-1] == 29, "those from ten minutes before the new row on, and the new one"
 
 
 def test_what_is_up_to_date_is_left_alone_and_a_new_row_is_compared_alone(tmp_path: Path) -> None:

@@ -145,3 +145,13 @@ def test_a_side_that_lost_records_is_no_measurement() -> None:
 
     with pytest.raises(TerminalError, match="9"):
         place.demand("records landed", 9, 10)
+
+
+def test_the_benchmark_of_near_duplicates_runs_on_few_documents(tmp_path: Path) -> None:
+    from infra.bench.table import bench
+
+    report = bench("near-duplicates")(Settings(home=tmp_path), 1, 25)
+    assert report.ratios["recall"].met
+    assert report.ratios["precision"].met
+    assert report.figures["documents"] == 125
+    assert "speed" in report.as_text()

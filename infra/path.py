@@ -98,9 +98,14 @@ def _learned(walk: Walk, place: Workspace, plan: Plan) -> dict[str, Any]:
     """Make features, a training set and a served vector of the landed tables, while these are held against their contracts."""
     from features.engines.aggregate import build_gold  # noqa: PLC0415
     from features.engines.materialize import materialize  # noqa: PLC0415
+    from infra.commands.features import fold_line, folded  # noqa: PLC0415
     from infra.quality import validated_beside  # noqa: PLC0415
 
     with validated_beside(walk.settings, EXAMPLES) as validated:
+        with walk.stage("fold"):
+            folds = folded(walk.settings, place, {view.dataset for view in plan.views.values()})
+        for fold in folds:
+            walk.say(fold_line(fold))
         with walk.stage("aggregate"):
             built = build_gold(place, plan)
         rows = sum(one.rows for one in built)
@@ -110,7 +115,9 @@ def _learned(walk: Walk, place: Workspace, plan: Plan) -> dict[str, Any]:
         walk.say(f"online: {sum(m.entities for m in filled):,} entities, {walk.seconds['materialize']:.1f} s")
         training_set = _training_set(walk, place, plan)
         served = _served(place, plan, walk.settings)
-        return {"training_set": training_set, "served": served, "quality": _quality(walk, validated)}
+        quality = _quality(walk, validated)
+        told = [asdict(fold) for fold in folds]
+        return {"folds": told, "training_set": training_set, "served": served, "quality": quality}
 
 
 def _told(settings: Settings) -> int:

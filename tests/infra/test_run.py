@@ -89,6 +89,13 @@ def test_a_served_vector_is_explained_down_to_offsets(first: dict[str, Any]) -> 
         assert why["found"] == why["rows"]
 
 
+def test_near_equal_licences_are_folded(first: dict[str, Any]) -> None:
+    folds = {fold["dataset"]: fold for fold in first["folds"]}
+    assert set(folds) == {"docs.pages"}
+    assert folds["docs.pages"]["near"] > 10
+    assert first["tables"]["silver/docs/pages"]["rows"] == folds["docs.pages"]["rows_in"]
+
+
 def test_search_finds_passages(first: dict[str, Any]) -> None:
     hits = first["search"]["hits"]
     assert len(hits) == 3

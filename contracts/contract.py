@@ -149,9 +149,9 @@ class DuplicatePlan:
     """How far back in its raw partition a record's exact duplicate is sought: in records, and in seconds of broker time."""
 
     window_records: int | None = None
-    """The installation's setting where None."""
+    """The installation's setting where both are None; a million where seconds alone are given."""
     window_seconds: int | None = None
-    """No bound in time where None."""
+    """No bound in time where None. Seconds of log time: the greatest timestamp so far (`streams.duplicates`)."""
 
 
 @dataclass(frozen=True)

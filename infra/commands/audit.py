@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.contract import Contract
     from lineage.audit import Layer, Present
     from lineage.verdicts import AuditReport, Offsets, PartitionVerdict
+    from streams.current_audit import CurrentVerdict
 
 EXAMPLE = """\b
 Examples:
@@ -105,15 +106,46 @@ def audit(settings: Settings, datasets: tuple[str, ...], wait_seconds: float, br
 
     Reads broker and tables on its own, and names the offsets that have no fate or two. DATASETS are names
     (flights.departed) or domains (flights); none means all. Exits 1 if any offset is missing, doubled, expired unread,
-    or in a table though the broker never had it.
+    or in a table though the broker never had it. Of change streams, also that the current table is the end of its history.
     """
     from infra.output import result
     from infra.wiring import chosen
 
-    report = audited(settings, chosen(settings, datasets), wait_seconds, bronze=bronze)
-    result(report.as_dict(), json_wanted, lambda: "\n".join(lines(report)))
-    if not report.ok:
+    contracts = chosen(settings, datasets)
+    report = audited(settings, contracts, wait_seconds, bronze=bronze)
+    currents = [] if bronze else audited_currents(settings, contracts)
+    ok = report.ok and all(verdict.ok for verdict in currents)
+    told = {**report.as_dict(), "ok": ok, "currents": [verdict.as_dict() for verdict in currents]}
+    result(told, json_wanted, lambda: "\n".join((*lines(report), *map(_current_line, currents))))
+    if not ok:
         raise SystemExit(1)
+
+
+def audited_currents(settings: Settings, contracts: Sequence[Contract]) -> list[CurrentVerdict]:
+    """Return the verdict on the current table of each change stream that has one, against the silver version it stands for."""
+    from streams.connectors import delta
+    from streams.current_audit import HISTORY_COLUMNS, PLACE, judged_current
+    from streams.engines.current import merged_version
+
+    verdicts = []
+    for contract in contracts:
+        version = merged_version(str(settings.tables), contract) if contract.change == "upsert" else None
+        if version is None:
+            continue
+        silver, current = (delta.table_uri(settings.tables, x, contract.domain, contract.name) for x in ("silver", "current"))
+        history = delta.read(silver, columns=[*contract.key, *HISTORY_COLUMNS], table_version=version)
+        rows = delta.read(current, columns=[*contract.key, *PLACE])
+        behind = delta.current_version(silver) - version
+        verdicts.append(judged_current(contract.dataset, history, rows, contract.key, silver_version=version, behind=behind))
+    return verdicts
+
+
+def _current_line(verdict: CurrentVerdict) -> str:
+    where = f"{verdict.dataset}: current table, of silver version {verdict.silver_version} ({verdict.behind} behind)"
+    if verdict.ok:
+        return f"{where}: each of {verdict.keys:,} keys has its newest row"
+    wrong = [f"{count:,} {name}" for name in ("missing", "stale", "risen", "doubled") if (count := getattr(verdict, name))]
+    return f"{where}: not ok: {', '.join(wrong)}, of {verdict.keys:,} keys"
 
 
 def lines(report: AuditReport) -> Iterator[str]:

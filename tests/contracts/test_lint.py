@@ -198,6 +198,7 @@ FAULTS = {
     "partitions in words": (custom("partitions", "four"), "customProperties", "partitions"),
     "partitions true": (custom("partitions", True), "customProperties", "partitions"),
     "an unknown custom property": (custom("evntTime", "x"), "customProperties[2]", "evntTime"),
+    "change events as facts": (custom("envelope", "debezium"), "customProperties", "envelope"),
     "a number beyond 64 bits": (put(AMOUNT, examples=[2**70]), "contract", "json"),
 }
 
@@ -384,3 +385,25 @@ def test_a_value_that_must_be_there_cannot_be_discarded(name, refused):
     assert [(fault.field, fault.rule) for fault in after(change)] == (
         [(f"orders.{name}.customProperties[0]", "mode")] if refused else []
     )
+
+
+@pytest.mark.parametrize(
+    ("item", "refused"),
+    [
+        ({"classification": "public"}, False),
+        ({}, True),
+        ({"classification": "internal"}, True),
+        ({"classification": "internal", "customProperties": [{"property": "mask", "value": "hash"}]}, False),
+        ({"classification": "public", "customProperties": [{"property": "mask", "value": "mask"}]}, True),
+        ({"logicalType": "integer"}, False),
+    ],
+)
+def test_keys_of_a_change_stream_must_stay_apart_when_masked(item, refused):
+    def change(data):
+        key = properties(data)[ID]
+        key.pop("classification")
+        key.update(item)
+        custom("change", "upsert")(data)
+
+    found = [(fault.field, fault.rule) for fault in after(change) if fault.rule == "primaryKey"]
+    assert found == ([("orders.order_id", "primaryKey")] if refused else [])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.connectors.files import load_contract
-from infra.commands.audit import audited
+from infra.commands.audit import audited, audited_currents
 from infra.settings import Settings
 from infra.wiring import setup
 from streams.connectors import delta
@@ -127,6 +127,8 @@ def test_silver_is_the_history_and_current_its_end(calm):
         assert (rows[key]["_partition"], rows[key]["_offset"]) == (row["_partition"], row["_offset"])
     assert here.currents() == here.currents()
     assert audited(here.settings, [here.contract]).ok
+    (verdict,) = audited_currents(here.settings, [here.contract])
+    assert (verdict.ok, verdict.behind, verdict.keys) == (True, 0, len(rows))
 
 
 @pytest.mark.parametrize(("step", "times"), [("clean records", 3), ("lineage", 2)])

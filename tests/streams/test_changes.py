@@ -19,7 +19,18 @@ from streams import clean
 from streams.clean import CleanState
 from streams.duplicates import DuplicateState, Window, originals
 from streams.encode import encoded_rows
-from tests.streams.made import RECORD_BYTES_MAX, WINDOW, Message, contract_of, landed, records_of, sent, sorted_rows, value
+from tests.streams.made import (
+    MASKING_KEY,
+    RECORD_BYTES_MAX,
+    WINDOW,
+    Message,
+    contract_of,
+    landed,
+    records_of,
+    sent,
+    sorted_rows,
+    value,
+)
 
 UPSERT = replace(contract_of(Field("note", "string"), Field("size", "integer", required=True), name="states"), change="upsert")
 DEBEZIUM = replace(UPSERT, envelope="debezium")
@@ -121,7 +132,7 @@ def repeats(log: Sequence[tuple[bytes | None, bytes | None]], window: int) -> li
 @given(STATES, st.integers(1, 8), st.lists(st.integers(0, 30), max_size=4))
 def test_a_state_said_again_in_a_row_is_the_duplicate_and_one_said_again_after_another_is_news(log, window, cuts):
     edges = sorted({0, len(log), *(c for c in cuts if c < len(log))})
-    state, found = CleanState({}, window, RECORD_BYTES_MAX), {}
+    state, found = CleanState({}, window, RECORD_BYTES_MAX, masking_key=MASKING_KEY), {}
     for start, end in itertools.pairwise(edges):
         outcome = clean.process_batch(states(log[start:end], start), state, UPSERT)
         state = outcome.state
@@ -141,9 +152,9 @@ def test_a_state_said_again_in_a_row_is_the_duplicate_and_one_said_again_after_a
 @given(STATES, st.integers(1, 8), st.integers(0, 30))
 def test_a_restart_that_rereads_the_window_of_a_change_stream_finds_the_same(log, window, at):
     at = min(at, len(log))
-    whole = clean.process_batch(states(log), CleanState({}, window, RECORD_BYTES_MAX), UPSERT)
+    whole = clean.process_batch(states(log), CleanState({}, window, RECORD_BYTES_MAX, masking_key=MASKING_KEY), UPSERT)
     lower = max(0, at - window)
-    state = CleanState({}, window, RECORD_BYTES_MAX)
+    state = CleanState({}, window, RECORD_BYTES_MAX, masking_key=MASKING_KEY)
     clean.remembered(states(log[lower:at], lower), state, UPSERT)
     rest = clean.process_batch(states(log[at:], at), state, UPSERT)
     for name in ("rows", "dead_letters"):
@@ -171,14 +182,14 @@ def events(log: Sequence[tuple[str, str, int]], first: int = 0) -> pa.RecordBatc
 
 @given(EVENTS, st.lists(st.integers(0, 20), max_size=4), st.integers(0, 20))
 def test_events_come_to_the_same_in_any_split_and_after_a_restart(log, cuts, at):
-    whole = clean.process_batch(events(log), CleanState({}, WINDOW, RECORD_BYTES_MAX), DEBEZIUM)
+    whole = clean.process_batch(events(log), CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), DEBEZIUM)
     edges = sorted({0, len(log), *(c for c in cuts if c < len(log))})
-    state, parts = CleanState({}, WINDOW, RECORD_BYTES_MAX), []
+    state, parts = CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), []
     for start, end in itertools.pairwise(edges):
         parts.append(clean.process_batch(events(log[start:end], start), state, DEBEZIUM))
         state = parts[-1].state
         if start <= at < end:  # a restart, which reads the window again
-            state = CleanState({}, WINDOW, RECORD_BYTES_MAX)
+            state = CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY)
             clean.remembered(events(log[:end]), state, DEBEZIUM)
     for name in ("rows", "dead_letters"):
         made = [getattr(part, name) for part in parts] or [getattr(whole, name).slice(0, 0)]
@@ -187,7 +198,7 @@ def test_events_come_to_the_same_in_any_split_and_after_a_restart(log, cuts, at)
 
 def test_a_tombstone_stands_where_its_delete_does_so_that_a_row_put_back_at_once_stays():
     log = [("k", "c", 1), ("k", "d", 2), ("k", "tombstone", 0), ("k", "c", 3), ("l", "tombstone", 0)]
-    rows = clean.process_batch(events(log), CleanState({}, WINDOW, RECORD_BYTES_MAX), DEBEZIUM).rows
+    rows = clean.process_batch(events(log), CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), DEBEZIUM).rows
     places = rows["_sequence"].to_pylist()
     assert [place and int(place) for place in places] == [1, 2, 2, 3, None]
     assert rows["_kind"].to_pylist() == ["insert", "delete", "delete", "insert", "delete"]
@@ -196,7 +207,7 @@ def test_a_tombstone_stands_where_its_delete_does_so_that_a_row_put_back_at_once
 
 def test_deletes_travel_the_clean_topic_with_a_value_and_land_as_they_left():
     records = states([(b"a", b"A"), (b"a", None), (b"b", b"B"), (b"a", b"A")])
-    rows = clean.process_batch(records, CleanState({}, WINDOW, RECORD_BYTES_MAX), UPSERT).rows
+    rows = clean.process_batch(records, CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), UPSERT).rows
     messages = sent(encoded_rows(rows, UPSERT), UPSERT.clean_topic)
     assert all(message.value() for message in messages)
     assert [orjson.loads(message.value() or b"")["_kind"] for message in messages] == ["upsert", "delete", "upsert", "upsert"]
@@ -216,19 +227,23 @@ def test_a_strangers_record_that_does_not_say_what_it_does_is_foreign():
 
 def test_an_append_contract_still_takes_no_null_value_and_has_no_columns_of_changes():
     contract = replace(UPSERT, change="append")
-    outcome = clean.process_batch(states([(b"a", None), (b"a", b"A")]), CleanState({}, WINDOW, RECORD_BYTES_MAX), contract)
+    outcome = clean.process_batch(
+        states([(b"a", None), (b"a", b"A")]), CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), contract
+    )
     assert outcome.dead_letters["reason"].to_pylist() == ["null_value"]
     assert not {"_kind", "_changed_at", "_sequence"} & set(outcome.rows.column_names)
 
 
 def test_a_key_longer_than_a_record_may_be_is_too_large():
     records = records_of([None], keys=[b"k" * 100])
-    outcome = clean.process_batch(records, CleanState({}, WINDOW, 99), UPSERT)
+    outcome = clean.process_batch(records, CleanState({}, WINDOW, 99, masking_key=MASKING_KEY), UPSERT)
     assert outcome.dead_letters["reason"].to_pylist() == ["too_large"]
 
 
 def _one_row() -> pa.Table:
-    return clean.process_batch(states([(b"a", b"A")]), CleanState({}, WINDOW, RECORD_BYTES_MAX), UPSERT).rows
+    return clean.process_batch(
+        states([(b"a", b"A")]), CleanState({}, WINDOW, RECORD_BYTES_MAX, masking_key=MASKING_KEY), UPSERT
+    ).rows
 
 
 def _with(message: Message, text: bytes) -> Message:

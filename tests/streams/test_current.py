@@ -20,6 +20,7 @@ from infra.settings import Settings
 from infra.wiring import setup
 from streams.connectors import delta
 from streams.current import frame_of, live, newest, newest_of, not_outlived, tombstone_schema, tombstones
+from streams.current_audit import HISTORY_COLUMNS, PLACE, CurrentVerdict, judged_current
 from streams.engines.current import CurrentTable, merged_version, run
 from streams.setup import Setup
 from tests.streams.made import contract_of
@@ -244,3 +245,39 @@ def test_tombstones_hold_a_key_and_its_place_alone():
 def test_a_dataset_without_a_silver_table_is_left_out(place, tmp_path: Path):
     assert len(run(replace(place, tables=str(tmp_path)), lambda: False, drain=True)) == 1
     assert not delta.exists(delta.table_uri(tmp_path, "current", CONTRACT.domain, CONTRACT.name))
+
+
+AUDITED = (*CONTRACT.key, *HISTORY_COLUMNS)
+
+
+@given(HISTORY)
+def test_the_audit_finds_a_merged_table_right(changes):
+    rows = history(changes)
+    found, _ = newest_of(rows.to_batches(), CONTRACT, SCHEMA)
+    verdict = audit_of(rows, live(found))
+    assert verdict.ok
+    assert verdict.keys == len(expected(rows))
+
+
+def test_the_audit_names_what_is_wrong_with_a_table():
+    rows = history(
+        [
+            ("a", "upsert", 1, None, 0),
+            ("a", "update", 2, None, 0),
+            ("b", "upsert", 1, None, 0),
+            ("c", "upsert", 1, None, 0),
+            ("c", "delete", 2, None, 0),
+        ]
+    )
+    right = frame_of(rows)[[1, 2]]
+    assert audit_of(rows, right).ok
+    assert audit_of(rows, frame_of(rows)[[1]]).missing == 1
+    assert audit_of(rows, frame_of(rows)[[0, 2]]).stale == 1
+    assert audit_of(rows, frame_of(rows)[[1, 2, 3]]).risen == 1
+    assert audit_of(rows, frame_of(rows)[[1, 2, 2]]).doubled == 1
+    assert not audit_of(rows, frame_of(rows)[[1]]).ok
+
+
+def audit_of(rows: pa.Table, table: pl.DataFrame) -> CurrentVerdict:
+    held = table.select(*CONTRACT.key, *PLACE).to_arrow()
+    return judged_current("shop.states", rows.select(AUDITED), held, CONTRACT.key, silver_version=1, behind=0)

@@ -8,7 +8,8 @@
         ├── ContractInvalid       a contract file breaks ODCS or what we can honour of it
         ├── ContractFrozen        a frozen contract changed within one major version
         ├── SettingsInvalid       a setting is unknown, ill-typed or out of range
-        ├── DefinitionInvalid     a feature definition cannot be honoured
+        ├── RulesDisagree         stream and landed table judge a rule of a contract differently
+    ├── DefinitionInvalid     a feature definition cannot be honoured
         ├── StackBroken           the local stack cannot start, or lacks a program
         ├── DiskFull              no room left where we write
         ├── LedgerBroken          the ledger holds what we did not write
@@ -70,6 +71,10 @@ class ContractInvalid(TerminalError):
 
 class ContractFrozen(TerminalError):
     """A contract of mode `freeze` is no more what its table was made under, in the same major version."""
+
+
+class RulesDisagree(TerminalError):
+    """The stream's predicate and the landed table's expectation of one rule do not say the same of a row."""
 
 
 class SettingsInvalid(TerminalError):

@@ -6,7 +6,7 @@ The suite judges the landed table, after masking, so each rule is asked only whe
 | --- | --- |
 | nothing (`public`, numbers, times) | every row |
 | replaces spans in free text | rows whose text holds no placeholder; `required` of every row |
-| anything else: placeholder, hash, token, sealed, left out | none: only `required`, where a value is left at all |
+| anything else: placeholder, hash, token, sealed, left out | none: only `required`, and that masking has been done |
 
 A rule that has no word in Great Expectations is asked of a measure that `contracts.frames` adds: the items of a list, a
 remainder, an expression's value. Nested values are judged in frames of their own. What cannot be asked is told by
@@ -47,6 +47,15 @@ TOLD_APART = {"hash", "tokenize"}
 """Treatments that keep different values different."""
 LEFT_OUT = {"null", "drop"}
 """Treatments that leave no value."""
+Asked = tuple[str, dict[str, Any]]
+"""An expectation's type, and its arguments besides the column."""
+MASKED: dict[str, Asked] = {
+    "replace": ("expect_column_values_to_match_regex", {"regex": rf"\A{PLACEHOLDER_PATTERN}\Z"}),
+    "mask": ("expect_column_values_to_match_regex", {"regex": rf"\A{PLACEHOLDER_PATTERN}\Z"}),
+    "hash": ("expect_column_values_to_match_regex", {"regex": r"\A[0-9a-f]{64}\Z"}),
+    "null": ("expect_column_values_to_be_null", {}),
+}
+"""What a treatment must have left, which the table can be asked."""
 EVERYTHING = ("i64", "f64")
 """Formats that every value has which could be read at all."""
 BOUNDS = {
@@ -60,8 +69,6 @@ MEASURED = {"multiple_of"}
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Judged = Literal["every row", "rows without placeholder"]
-Asked = tuple[str, dict[str, Any]]
-"""An expectation's type, and its arguments besides the column."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,8 @@ def _row_rules(contract: Contract) -> Iterator[Expectation | Unjudged]:
         if of.required and kind not in LEFT_OUT:
             name = "primaryKey" if of.primary_key else "required"
             yield _asked(frame, column, path, name, ("expect_column_values_to_not_be_null", {}))
+        if kind in MASKED:
+            yield _asked(frame, column, path, "masked", MASKED[kind])
         for rule in of.rules:
             if kind in AS_SENT:
                 for asked in _rule(of, rule, column):

@@ -17,7 +17,7 @@ from contracts.checks import BREAKS, row_expression
 from contracts.contract import Contract, Field, TableRule
 from contracts.expectations import HOLDS, ITEM, MEASURED, expectations, nested_frame
 from contracts.masking import treatment
-from contracts.records import OFFSET, PARTITION
+from contracts.records import KIND, OFFSET, PARTITION, Kind
 
 COORDINATES = (PARTITION, OFFSET)
 """Raw coordinates within the contract's raw topic: what names a row."""
@@ -28,8 +28,13 @@ NESTED = ("object", "array")
 def frames(rows: pl.DataFrame, contract: Contract) -> dict[str, pl.DataFrame]:
     """Return the frames that the contract's row expectations ask, by name. `rows` are silver's, in its columns."""
     wanted = {expectation.frame for expectation in expectations(contract) if expectation.table_rule is None}
-    made = {name: frame for name, frame in _frames(rows, contract.fields, "") if name in wanted}
+    made = {name: frame for name, frame in _frames(_states(rows), contract.fields, "") if name in wanted}
     return made | ({"": made[""].with_columns(_spanning(contract))} if "" in made else {})
+
+
+def _states(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows but for deletes, which tell a key and a time: little is demanded of them, and the stream has judged it."""
+    return rows.filter(pl.col(KIND) != Kind.DELETE.value) if KIND in rows.columns else rows
 
 
 def table_frames(rows: pl.DataFrame, contract: Contract) -> dict[str, pl.DataFrame]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from contracts.checks import expression_fault, pattern_fault
 from contracts.formats import FORMATS, REFUSED_FORMATS
-from contracts.rules import ENGINE, OPERATORS, OPTIONS, is_row_rule, operator_of
+from contracts.patterns import pattern_untranslatable
+from contracts.rules import ENGINE, NUMERIC, OPERATORS, OPTIONS, is_row_rule, operator_of
 
 Path = tuple[str | int, ...]
 
@@ -93,6 +94,8 @@ def _option_fault(item: Mapping[str, Any], option: str, value: Any) -> str:
     if option == "format" and value not in FORMATS[kind]:
         reason = REFUSED_FORMATS.get(value, "is not known")
         return f"{value!r} {reason}; enforced are {', '.join(FORMATS[kind])}"
+    if kind == "integer" and option in NUMERIC and not -(2**53) < value < 2**53:
+        return f"came {value!r}, expected a bound within 2^53: beyond, the landed table's suite would judge by another number"
     if option == "multipleOf" and kind == "integer" and float(value) != int(value):
         return f"came {value!r}, expected a whole number for an integer"
     if option == "uniqueItems" and value and (item.get("items") or {}).get("logicalType") in ("object", "array"):
@@ -145,6 +148,8 @@ def pattern_message(pattern: Any) -> str:
     local = LOCAL_TO_ECMA.search(pattern)
     if local:
         return f"{local[0]!r} means something else, or nothing, in ECMA-262, which ODCS's patterns are"
+    if untold := pattern_untranslatable(pattern):
+        return f"cannot be judged on the landed table: {untold}"
     return ""
 
 

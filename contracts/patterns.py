@@ -25,6 +25,8 @@ CLASS_ESCAPES = "dDsSwWpP"
 HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 FLAGS = re.compile(r"\?([imsUuR]*)(?:-([imsUuR]+))?([:)])")
 NAMED = re.compile(r"\?P?<[^>]+>")
+PLAIN_CLASS = re.compile(r"\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?)+\]")
+"""A class that means the same in both engines, as most do: it need not be asked of Rust's, which takes a third of a second."""
 HALF_BOUNDARY = re.compile(r"\{[a-z]")
 REPETITION = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 
@@ -104,6 +106,9 @@ def _step(pattern: str, at: int, stack: list[_Group]) -> int:
         group.add(r"(?s:.)" if group.flags.s else r"[^\n]")
     elif here == "[":
         end = _class_end(pattern, at)
+        if PLAIN_CLASS.fullmatch(pattern, at, end) and not group.flags.i:
+            group.add(pattern[at:end])
+            return end
         group.add(_ranges(group.flags.probe(pattern[at:end])))
         return end
     elif here == "\\":

@@ -83,6 +83,24 @@ def validated_beside(settings: Settings, datasets: Sequence[str]) -> Iterator[An
         yield answer
 
 
+def agreed(contract: Contract) -> tuple[int, int]:
+    """Return on how many made rows stream and suite agree, and how many of them the stream lets through to a table it accepts.
+
+    Raises RulesDisagree, naming the rule, for one that the two judge differently, or that rejects what the stream let through.
+    """
+    from contracts.agreement import complete, demand_accepted, demand_agreement, sample_rows  # noqa: PLC0415
+    from contracts.connectors.great_expectations import judged  # noqa: PLC0415
+    from streams.cases import cleaned_values  # noqa: PLC0415
+
+    judge = complete(judged)
+    rows = demand_agreement(contract, judge)
+    if contract.envelope != "none":
+        return rows, 0
+    fields = [field.name for field in contract.fields]
+    landed_rows = cleaned_values(sample_rows(contract).select(fields).to_dicts(), contract)
+    return rows, demand_accepted(contract, landed_rows, judge)
+
+
 def told(settings: Settings, contracts: Sequence[Contract]) -> dict[str, Any]:
     """Return, by dataset, what the ledger tells of the newest validation of its table: version, rows, rules kept and broken."""
     from infra.wiring import emitter  # noqa: PLC0415

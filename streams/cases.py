@@ -23,6 +23,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
+import polars as pl
 import pyarrow as pa
 
 from contracts.contract import Contract
@@ -123,6 +124,12 @@ def differences(case: Case, came: Sequence[Fate]) -> list[Difference]:
 
 CASES_KEY = bytes(32)
 """No installation's key: a case comes out the same everywhere."""
+
+
+def cleaned_values(values: Sequence[Mapping[str, Any]], contract: Contract) -> pl.DataFrame:
+    """Return the rows that the stream lets through of these values, each sent as JSON in a record of its own."""
+    sent = [Given(orjson.dumps(_plain(dict(value))), None, _millis({}, ""), None, None) for value in values]
+    return pl.DataFrame(pl.from_arrow(process_batch(_batch(sent), fresh_state(), contract).rows))
 
 
 def fresh_state() -> CleanState:

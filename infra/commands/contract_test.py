@@ -24,6 +24,7 @@ Examples:
   headwater contract test --since-last                 the rows that no test has seen
   headwater contract test --watch --every 60           go on doing that
   headwater contract test --cases                      the cases that are kept beside the contracts, without servers
+  headwater contract test --agreement                  whether stream and suite judge alike
 """
 
 
@@ -38,6 +39,7 @@ Examples:
 )
 @click.option("--nice", type=click.IntRange(0, 19), default=0, help="Give way to other processes, as nice(1) does.")
 @click.option("--cases", is_flag=True, help="Run the cases beside the contracts (<name>.cases/*.yaml), without servers.")
+@click.option("--agreement", is_flag=True, help="Hold stream and suite to one verdict on rows made from each contract.")
 @click.option("--update", is_flag=True, help="With --cases: write into them what their records come to. Read the difference.")
 @json_option
 @click.pass_obj
@@ -51,6 +53,7 @@ def test(
     every: float,
     nice: int,
     cases: bool,
+    agreement: bool,
     update: bool,
     json_wanted: bool,
 ) -> None:
@@ -60,13 +63,16 @@ def test(
     names it, with counts and the raw coordinates of some rows that break it: never a value. Writes Data Docs under the home
     folder, and tells the ledger.
     """
-    asked = [table_version is not None, commit is not None, since_last, watch, cases]
+    asked = [table_version is not None, commit is not None, since_last, watch, cases, agreement]
     if sum(asked) > 1:
-        raise click.UsageError("one of --table-version, --commit, --since-last, --watch and --cases")
+        raise click.UsageError("one of --table-version, --commit, --since-last, --watch, --cases and --agreement")
     if update and not cases:
         raise click.UsageError("--update is of --cases")
     if cases:
         show_cases(settings, datasets, update=update, json_wanted=json_wanted)
+        return
+    if agreement:
+        _show_agreement(settings, datasets, json_wanted=json_wanted)
         return
     os.nice(nice)
     contracts = _contracts(settings, datasets, named=table_version is not None or commit is not None)
@@ -75,6 +81,19 @@ def test(
         return
     found = _validated(settings, contracts, table_version, commit, since_last=since_last)
     _shown(found, contracts, json_wanted=json_wanted)
+
+
+def _show_agreement(settings: Settings, datasets: Sequence[str], *, json_wanted: bool) -> None:
+    from infra.quality import agreed
+    from infra.wiring import chosen
+
+    found = {contract.dataset: agreed(contract) for contract in chosen(settings, datasets)}
+    data = {"ok": True, "datasets": {name: {"rows": rows, "landed": landed} for name, (rows, landed) in found.items()}}
+    told = [
+        f"{name}: one verdict on {rows:,} made rows; {landed:,} of them landed and are accepted"
+        for name, (rows, landed) in found.items()
+    ]
+    result(data, json_wanted, "\n".join(told))
 
 
 def _contracts(settings: Settings, datasets: Sequence[str], *, named: bool) -> tuple[Contract, ...]:

@@ -25,7 +25,7 @@ from contracts.contract import Contract
 from contracts.errors import NotFound
 from contracts.expectations import Expectation, Unjudged, expectations, suite_hash, unjudged
 from contracts.frames import COORDINATES, frames, query_frame, table_frames
-from contracts.records import KNOWN_AT
+from contracts.records import KIND, KNOWN_AT
 from contracts.verdicts import RuleVerdict, Verdict, by_rule, failing, summed
 from lineage.facts import ColumnMetrics, Dataset, HopFacts, RunRef
 from lineage.names import commit_id, derived_id
@@ -198,7 +198,7 @@ def _parts(uri: str, contract: Contract, scope: Scope, where: pc.Expression | No
 def _columns(uri: str, contract: Contract, scope: Scope) -> list[str]:
     """Return the columns to read: an older version can lack a field that the contract has by now."""
     there = set(delta.opened(uri, scope.table_version).schema().to_arrow().names)
-    return [name for name in (*COORDINATES, *(field.name for field in contract.fields)) if name in there]
+    return [name for name in (*COORDINATES, KIND, *(field.name for field in contract.fields)) if name in there]
 
 
 def _table_verdicts(uri: str, table_version: int | None, contract: Contract, asked: Sequence[Expectation]) -> list[Verdict]:

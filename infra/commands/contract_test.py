@@ -104,7 +104,7 @@ def _contracts(settings: Settings, datasets: Sequence[str], *, named: bool) -> t
     contracts = chosen(settings, datasets)
     if named and len(contracts) != 1:
         raise click.UsageError("--table-version and --commit are of one table: name its dataset")
-    return contracts if datasets else landed(settings, contracts)
+    return contracts if datasets or named else landed(settings, contracts)
 
 
 def _validated(

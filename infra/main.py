@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("infra.commands.status:status", "Show the stack, its topics and tables."),
     "down": ("infra.commands.down:down", "Stop the local stack. Data stays."),
     "contract": ("infra.commands.contract:contract", "Judge, show, test and compare contracts; draft one from records."),
+    "mask": ("infra.commands.mask:mask", "Replace personal data in JSON lines, for prompts and logs."),
     "produce": ("infra.commands.produce:produce", "Send an example's records, or your own, into raw topics."),
     "clean": ("infra.commands.clean:clean", "Raw topic to clean topic: check, mask, drop duplicates."),
     "land": ("infra.commands.land:land", "Clean topic to silver, dead letters to quarantine (Delta)."),

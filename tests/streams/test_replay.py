@@ -14,7 +14,7 @@ import pytest
 from contracts.contract import Contract, DuplicatePlan, Field, Rule
 from contracts.errors import CommitConflict, NotFound
 from contracts.keys import SUBJECT_SECRET, record_subject
-from contracts.records import CONTRACT_HASH, INGESTED_AT, KEY_ID, KNOWN_AT, OFFSET, PARTITION, PAYLOAD, REPLAY_ID
+from contracts.records import CONTRACT_HASH, INGESTED_AT, KEY_ID, KIND, KNOWN_AT, OFFSET, PARTITION, PAYLOAD, REPLAY_ID
 from infra.commands.audit import CoordinateReader
 from infra.wiring import emitter, key_store
 from lineage.audit import audit
@@ -397,6 +397,21 @@ def test_a_type_that_is_wider_now_rewrites_silver_once_and_keeps_its_rows(world)
     report = replay(world.setup, replace(mended(STRICT, 1_000), mode="evolve"), Selection())
     assert report.accepted == 1
     assert [world.silver()[0, at]["size"] for at in (0, 1)] == ["1", "large"]
+    assert world.audited().ok
+
+
+def test_a_null_value_that_a_contract_refused_becomes_a_delete_once_it_is_one_of_changes(world):
+    records = records_of([value("a", amount=1), None], keys=[b"a", b"a"])
+    letters = with_payloads(
+        process_batch(records, fresh_state(world.setup, 1_000), STRICT).dead_letters, records, STRICT, world.setup.keys
+    )
+    world.filled({0: [value("a", amount=1)]}, bronze=False)
+    world.write("quarantine", letters, records, STRICT, STRICT.dead_letter_topic)
+    world.ends[0] = 2
+    assert world.reasons() == {(0, 1): "null_value"}
+    report = replay(world.setup, replace(STRICT, change="upsert", hash="d" * 64), Selection())
+    assert report.accepted == 1
+    assert (world.silver()[0, 1]["id"], world.silver()[0, 1][KIND]) == ("a", "delete")
     assert world.audited().ok
 
 

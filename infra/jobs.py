@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.memory import return_freed_memory
 from infra.settings import Settings
+from infra.watch import ContractWatch
 from infra.wiring import chosen, setup, stop_on_signal
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract
     from lineage.commits import CommitRecord
     from lineage.facts import RunRef
     from streams.setup import Setup
@@ -23,20 +27,11 @@ def run_clean(settings: Settings, datasets: Sequence[str], engine: str, *, drain
     from streams.topology import clean_job  # noqa: PLC0415
 
     return_freed_memory()
-    given = setup(settings, chosen(settings, datasets), engine=engine)
     if engine == "faust":
-        from streams.engines import faust_worker  # noqa: PLC0415
+        return _run_faust(settings, datasets, drain=drain)
+    from streams.engines import direct  # noqa: PLC0415
 
-        folder = settings.home / "faust"
-        folder.mkdir(parents=True, exist_ok=True)
-        with stop_on_signal() as stop:
-            runs = faust_worker.clean(given, stop, drain=drain, data_folder=folder)
-    else:
-        from streams.engines import direct  # noqa: PLC0415
-
-        with stop_on_signal() as stop:
-            runs = direct.clean(given, stop, drain=drain)
-    return _counts(given, {contract.dataset: clean_job(contract) for contract in given.contracts}, runs)
+    return _run_watched(settings, datasets, clean_job, lambda given, stop: direct.clean(given, stop, drain=drain))
 
 
 def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
@@ -45,10 +40,56 @@ def run_land(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Cou
     from streams.topology import land_job  # noqa: PLC0415
 
     return_freed_memory()
-    given = setup(settings, chosen(settings, datasets))
+    return _run_watched(settings, datasets, land_job, lambda given, stop: lander.run(given, stop, drain=drain))
+
+
+def _run_watched(
+    settings: Settings,
+    datasets: Sequence[str],
+    job: Callable[[Contract], str],
+    run: Callable[[Setup, Callable[[], bool]], list[RunRef]],
+) -> Counts:
+    """Run a job until it ends or is told to, and again under new contracts whenever their files change (`infra.watch`)."""
+    watch = ContractWatch(settings, datasets)
+    runs: list[RunRef] = []
+    jobs: dict[str, str] = {}
     with stop_on_signal() as stop:
-        runs = lander.run(given, stop, drain=drain)
-    return _counts(given, {contract.dataset: land_job(contract) for contract in given.contracts}, runs)
+        while True:
+            given, again = setup(settings, watch.contracts), _Noticed(watch.changed)
+            jobs |= {contract.dataset: job(contract) for contract in given.contracts}
+            runs += run(given, partial(_either, stop, again))
+            if not again.noticed or stop():
+                return _counts(given, jobs, runs)
+
+
+def _either(stop: Callable[[], bool], again: Callable[[], bool]) -> bool:
+    return stop() or again()
+
+
+@dataclass
+class _Noticed:
+    """A question that has been answered with yes once and stays so: an engine may ask on while it comes to its end."""
+
+    ask: Callable[[], bool]
+    noticed: bool = False
+
+    def __call__(self) -> bool:
+        self.noticed = self.noticed or self.ask()
+        return self.noticed
+
+
+def _run_faust(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
+    """Run the clean hop on Faust, whose worker can be started once in a process: new contracts wait for a new one."""
+    from streams.engines import faust_worker  # noqa: PLC0415
+    from streams.topology import clean_job  # noqa: PLC0415
+
+    watch = ContractWatch(settings, datasets, restarts=False)
+    given = setup(settings, watch.contracts, engine="faust")
+    folder = settings.home / "faust"
+    folder.mkdir(parents=True, exist_ok=True)
+    with stop_on_signal() as stop:
+        runs = faust_worker.clean(given, partial(_either, stop, watch.changed), drain=drain, data_folder=folder)
+    return _counts(given, {contract.dataset: clean_job(contract) for contract in given.contracts}, runs)
 
 
 def run_current(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:

@@ -212,6 +212,6 @@ POSITIONS: dict[str, Position] = {
 
 def _padded(number: Any) -> str | None:
     """Return a whole number, or its digits, with zeros before it."""
-    if isinstance(number, bool) or not isinstance(number, int | str) or not str(number).isdecimal():
-        return None
-    return f"{number:0>20}" if len(str(number)) <= 20 else None
+    if type(number) is int:
+        return f"{number:020d}" if 0 <= number < 10**20 else None
+    return f"{number:0>20}" if isinstance(number, str) and number.isdecimal() and len(number) <= 20 else None

@@ -139,7 +139,10 @@ def test_places_in_a_sources_log_sort_as_the_log_goes(sources):
     assert places == sorted(set(places))
 
 
-@pytest.mark.parametrize("source", [None, {}, {"connector": "mongodb", "ord": 1}, {"connector": "postgresql", "lsn": None}])
+@pytest.mark.parametrize(
+    "source",
+    [None, {}, {"connector": "mongodb", "ord": 1}, {"connector": "postgresql", "lsn": None}, {"connector": "oracle", "scn": "x"}],
+)
 def test_a_source_that_tells_no_place_has_none(source):
     assert changed(event("c", after={"id": "k"}, source=source)).sequence is None
 

@@ -14,6 +14,8 @@ BENCHES: dict[str, tuple[str, str]] = {
     "clean": ("infra.bench.clean", "the clean hop beside a bare loop and beside a plain Faust agent"),
     "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
     "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
+    "extract": ("infra.bench.extract", "HTML to main text beside trafilatura: speed and F1"),
+    "documents": ("infra.bench.documents", "one whole document pass, and where its time goes"),
     "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
 }
 """Name -> module with `run(settings, rounds, count) -> Report`, and what it measures."""

@@ -97,7 +97,8 @@ def _read(text: str, kind: str, asked: Asked) -> Read | Refusal:
 
 
 def _document(read: Read, kind: str, steps: Sequence[str]) -> Document | Refusal:
-    text = _joined(read.blocks)
+    sections = list(_sections(read.blocks))
+    text = "\n\n".join(part for section in sections for part in (section.heading, section.text) if part)
     if not text.strip():
         return Refusal("no text")
     if len(text) > TEXT_CHARACTERS_MAX:
@@ -108,7 +109,7 @@ def _document(read: Read, kind: str, steps: Sequence[str]) -> Document | Refusal
 
         language = language_of(_running(read.blocks) or text)
     title = (read.title or "").strip()[:TITLE_CHARACTERS_MAX] or None
-    return Document(title, text, language, kind, read.links, tuple(_sections(read.blocks)))
+    return Document(title, text, language, kind, read.links, tuple(sections[:SECTIONS_MAX]))
 
 
 def _running(blocks: Sequence[Block]) -> str:
@@ -130,15 +131,14 @@ def _joined(blocks: Iterable[Block]) -> str:
 
 def _sections(blocks: Sequence[Block]) -> Iterable[Section]:
     """Yield what stands under each heading; first what stands before any, if there is something."""
-    heading, body, count = Block("heading", ""), [], 0
+    heading, body = Block("heading", ""), []
     for is_heading, group in groupby(blocks, key=lambda block: block.kind == "heading"):
         if not is_heading:
             body = list(group)
             continue
         for found in group:
-            if (heading.text or body) and count < SECTIONS_MAX:
+            if heading.text or body:
                 yield Section(heading.level, heading.text, _joined(body))
-                count += 1
             heading, body = found, []
     if heading.text or body:
         yield Section(heading.level, heading.text, _joined(body))

@@ -7,7 +7,7 @@ walk keeps its own stack: no depth of nesting ends it. Which regions are the doc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -31,7 +31,20 @@ REGIONS = frozenset((
     "div", "section", "article", "main", "header", "footer", "nav", "aside", "form", "ul", "ol", "dl", "menu", "table",
     "tbody", "thead", "tfoot", "details", "fieldset", "figure", "center", "hgroup", "search", "body",
 ))  # fmt: skip
+TEXT = "-text"
+KINDS = {
+    **dict.fromkeys((*DROPPED, "-comment", "-doctype", "-document"), "dropped"),
+    **dict.fromkeys((*LEAVES, *REGIONS), "block"),
+    "a": "link",
+    "br": "break",
+    "hr": "rule",
+}
+"""What becomes of an element; one that is not here stands within a line."""
+MAIN_KINDS = KINDS | dict.fromkeys(("nav", "aside", "footer", "dialog", "search", "menu"), "dropped")
+"""The same where only the document is wanted: what these hold is none of it, unless nothing else holds any."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
+BARE = frozenset(("ul", "ol", "dl", "menu", "table", "tbody", "thead", "tfoot", "tr"))
+"""What holds blocks alone: white space in it is no text."""
 BREAK = "\x1e"
 """Stands for `<br>` until white space has been collapsed."""
 
@@ -47,7 +60,9 @@ def read(text: str, url: str | None, *, main_only: bool) -> Read:
     """Return the page's title, blocks and links; with `main_only`, without what is around the document itself."""
     tree = LexborHTMLParser(_untangled(text), options=LexborDocumentOptions.WO_EVENTS)
     body = tree.body
-    page = _walked(body) if body is not None else _Page()
+    page = _walked(body, MAIN_KINDS if main_only else KINDS) if body is not None else _Page()
+    if main_only and body is not None and not any(stretch.running for stretch in page.stretches):
+        page = _walked(body, KINDS)
     kept = main_content.kept(page.stretches, page.regions) if main_only else page.stretches
     return Read(_title(tree, page.stretches), list(_blocks(kept)), _links(kept, _base(tree, url)))
 
@@ -80,10 +95,24 @@ class _Page:
         raw = "".join(self.held)
         self.held.clear()
         text = _verbatim(raw) if leaf == "pre" else _collapsed(raw)
-        linked, links = self.linked, self.links
-        self.linked, self.links = 0, []
-        if text:
-            self.stretches.append(Stretch(text, leaf, region, linked, links, row))
+        if self.links:
+            linked, links = self.linked, self.links
+            self.linked, self.links = 0, []
+            if text:
+                self.stretches.append(Stretch(text, leaf, region, linked, links, row))
+        elif text:
+            self.stretches.append(Stretch(text, leaf, region, 0, (), row))
+
+    def region(self, parent: int, kind: str, named: str) -> int:
+        """Note a region; return its index."""
+        self.regions.append(Region(parent, kind, named))
+        return len(self.regions) - 1
+
+    def link(self, href: str, since: int) -> None:
+        """End a link: what has been held since it opened is its words."""
+        text = " ".join("".join(self.held[since:]).split())
+        self.linked += len(text)
+        self.links.append((href, text))
 
 
 @dataclass(slots=True)
@@ -100,18 +129,27 @@ class _Frame:
     """How many pieces of text were held when the link opened."""
 
 
-def _walked(body: Any) -> _Page:
+def _walked(body: Any, kinds: Mapping[str, str]) -> _Page:
     page = _Page()
     page.regions.append(Region(-1, "body", ""))
     stack = [_Frame(body.iter(include_text=True), 0, "", 0)]
+    held = page.held
     while stack:
         frame = stack[-1]
         for node in frame.children:
             tag = node.tag
-            if tag == "-text":
-                page.held.append(node.text_content or "")
+            if tag == TEXT:
+                text = node.text_content or ""
+                if held or not text.isspace():
+                    held.append(text)
                 continue
-            opened = _opened(node, tag, frame, page)
+            kind = kinds.get(tag)
+            if kind == "block":
+                if held:
+                    page.flush(frame.region, frame.leaf, frame.row)
+                opened = _block_frame(node, tag, frame, page)
+            else:
+                opened = _inline_frame(node, frame, page) if kind is None else _opened(node, kind, frame, page)
             if opened is not None:
                 stack.append(opened)
                 break
@@ -121,53 +159,75 @@ def _walked(body: Any) -> _Page:
     return page
 
 
-def _opened(node: Any, tag: str | None, frame: _Frame, page: _Page) -> _Frame | None:
-    """Return the frame of an element just met; None for one that has nothing within to read."""
-    if tag == "br":
+def _inline_frame(node: Any, frame: _Frame, page: _Page) -> _Frame | None:
+    """Return the frame of an element within a line; None for one that holds nothing, or text alone, which is taken at once."""
+    child = node.first_child
+    if child is None:
+        return None
+    if child.tag == TEXT and child.next is None:
+        page.held.append(child.text_content or "")
+        return None
+    return _Frame(node.iter(include_text=True), frame.region, frame.leaf, frame.row)
+
+
+def _opened(node: Any, kind: str, frame: _Frame, page: _Page) -> _Frame | None:
+    """Return the frame of a link; None for an element that has nothing within to read, a break and a rule among them."""
+    if kind == "link":
+        since = len(page.held)
+        opened = _inline_frame(node, frame, page)
+        href = node.attributes.get("href") or ""
+        if opened is None and href and len(page.held) > since:
+            page.link(href, since)
+        elif opened is not None:
+            opened.href, opened.since = href, since
+        return opened
+    if kind == "break":
         page.held.append(BREAK)
-        return None
-    if tag is None or tag in DROPPED or tag.startswith("-"):
-        return None
-    if tag in REGIONS or tag in LEAVES:
+    elif kind == "rule":
         page.flush(frame.region, frame.leaf, frame.row)
-        return _block_frame(node, tag, frame, page)
-    if tag == "hr":
-        page.flush(frame.region, frame.leaf, frame.row)
-        return None
-    if node.first_child is None:
-        return None
-    href = (node.attributes.get("href") or "") if tag == "a" else ""
-    return _Frame(node.iter(include_text=True), frame.region, frame.leaf, frame.row, href=href, since=len(page.held))
+    return None
 
 
 def _block_frame(node: Any, tag: str, frame: _Frame, page: _Page) -> _Frame | None:
     attributes = node.attributes
-    if attributes and _hidden(attributes):
-        return None
-    region, leaf, row = frame.region, frame.leaf, frame.row
-    named = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".strip() if attributes else ""
-    role = attributes.get("role") or "" if attributes else ""
-    if tag in REGIONS or named or role:
-        kind = "articleBody" if attributes and attributes.get("itemprop") == "articleBody" else role or tag
-        page.regions.append(Region(region, kind, named))
-        region = len(page.regions) - 1
+    region, row = frame.region, frame.row
+    leaf = _leaf(tag, frame.leaf)
+    if attributes:
+        if _hidden(attributes):
+            return None
+        role = attributes.get("role") or ""
+        named = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
+        kind = "articleBody" if attributes.get("itemprop") == "articleBody" else role or tag
+        region = page.region(region, kind, named)
+    elif tag in REGIONS:
+        region = page.region(region, tag, "")
     if tag == "tr":
         page.rows += 1
         row = page.rows
-    if tag in LEAVES and not (leaf in ("li", "pre") and tag == "p"):
-        leaf = tag
-    elif tag in ("div", "section", "article", "table", "ul", "ol", "dl") and leaf in HEADINGS:
-        leaf = ""
-    return _Frame(node.iter(include_text=True), region, leaf, row, boundary=True)
+    child = node.first_child
+    if child is None:
+        return None
+    if child.tag == TEXT and child.next is None:
+        raw = child.text_content or ""
+        text = _verbatim(raw) if leaf == "pre" else " ".join(raw.split())
+        if text:
+            page.stretches.append(Stretch(text, leaf, region, 0, (), row))
+        return None
+    return _Frame(node.iter(include_text=True, skip_empty=tag in BARE), region, leaf, row, boundary=True)
+
+
+def _leaf(tag: str, around: str) -> str:
+    """Return which kind of block an element's text is: a paragraph within a list item is the item's."""
+    if tag in LEAVES:
+        return around if tag == "p" and around in ("li", "pre") else tag
+    return "" if around in HEADINGS else around
 
 
 def _closed(frame: _Frame, page: _Page) -> None:
-    if frame.boundary:
+    if frame.boundary and page.held:
         page.flush(frame.region, frame.leaf, frame.row)
     elif frame.href:
-        text = " ".join("".join(page.held[frame.since :]).split())
-        page.linked += len(text)
-        page.links.append((frame.href, text))
+        page.link(frame.href, frame.since)
 
 
 def _hidden(attributes: dict[str, str | None]) -> bool:
@@ -221,7 +281,7 @@ def _title(tree: LexborHTMLParser, stretches: list[Stretch]) -> str | None:
 
 
 def _base(tree: LexborHTMLParser, url: str | None) -> str:
-    base = tree.css_first("base[href]")
+    base = tree.css_first("base")
     href = (base.attributes.get("href") or "") if base is not None else ""
     return _joined(url or "", href) or url or ""
 
@@ -243,6 +303,8 @@ def _joined(base: str, href: str) -> str:
     """Return an absolute link, or a relative one where there is no base; empty for what leads to no document."""
     if not href or href.startswith("#"):
         return ""
+    if href.startswith(("https://", "http://")):
+        return href
     try:
         target = urljoin(base, href)
         scheme = urlsplit(target).scheme

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 OUTSIDE_TAGS = frozenset(("nav", "aside", "footer", "form", "menu", "search", "dialog"))
 OUTSIDE_ROLES = frozenset((
@@ -47,8 +48,7 @@ NEARLY_ALL = 0.85
 SEMANTIC_SHARE = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """One element that holds blocks: the region around it (by index, always smaller), its tag or role, its classes and id."""
 
     parent: int
@@ -64,7 +64,7 @@ class Stretch:
     leaf: str
     region: int
     linked: int = 0
-    links: list[tuple[str, str]] = field(default_factory=list)
+    links: Sequence[tuple[str, str]] = ()
     row: int = 0
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from contracts.documents import STEPS
 from contracts.records import Reason
@@ -29,8 +29,7 @@ class Section:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One stretch of a document in reading order. `level` counts for a heading, from 1."""
 
     kind: BlockKind

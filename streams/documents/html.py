@@ -132,7 +132,7 @@ class _Frame:
 def _walked(body: Any, kinds: Mapping[str, str]) -> _Page:
     page = _Page()
     page.regions.append(Region(-1, "body", ""))
-    stack = [_Frame(body.iter(include_text=True), 0, "", 0)]
+    stack = [_Frame(body.iter(include_text=True), 0, "", 0, boundary=True)]
     held = page.held
     while stack:
         frame = stack[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import statistics
 import time
 import zlib
 
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.documents import STEPS
+from infra.bench.pages import f1, labelled
 from streams.documents.decode import RATIO_MAX, decoded, sniffed
 from streams.documents.extract import LIGHT_CHARACTERS_MAX, LIGHT_MARKDOWN_MAX, extracted, light
 from streams.documents.model import Asked, Document, Link, Refusal, Section
 from tests.streams.documents.made import PAGE, PARAGRAPH, SECOND, document_of
+from tests.streams.documents.sites import SITES
 
 MARKDOWN = """---
 title: not this
@@ -95,6 +98,27 @@ def test_html_gives_the_article_and_not_the_site_around_it():
     assert found.links == (Link("https://example.org/docs/rules.html", "the rules"),)
     assert [(s.level, s.heading) for s in found.sections] == [(1, "Harbours"), (2, "At night")]
     assert found.sections[0].text == PARAGRAPH
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<html><body><i>all</i> <b>of</b> it <a href=x>in</a> the body", "all of it in the body"),
+        ("<html><body>one<br>two<p>three<hr>four</body>", "one\ntwo\n\nthree\n\nfour"),
+        ("<html><body><p>a <b>bold</b>\n<i>word</i>&nbsp;and <code>code</code>.</p>", "a bold word and code."),
+        ("<html><body><ul>\n<li>a <b>b</b> <i>c</i></li>\n<li><p>d</p><p>e</p></li></ul>", "- a b c\n- d\n- e"),
+        ("<html><body><div>shown</div><div hidden>not</div><p style='display: none'>nor this</p>", "shown"),
+        ("<html dir=rtl><body><p>שלום <b>עולם</b></p><p>👩‍👩‍👧 Zoë</p>", "שלום עולם\n\n👩‍👩‍👧 Zoë"),
+    ],
+)
+def test_every_word_of_a_page_is_kept_where_it_stands(page: str, text: str):
+    assert document_of(page, "text/html").text == text
+
+
+def test_the_sites_that_it_was_made_with_lose_little_and_keep_little_else():
+    """The benchmark judges it on others."""
+    scores = [f1(document_of(page.html, "text/html").text, page.document) for page in labelled(SITES, 24)]
+    assert statistics.mean(scores) > 0.95
 
 
 def test_without_the_step_the_whole_page_is_the_text():

@@ -111,8 +111,8 @@ def test_what_takes_too_long_is_refused_and_the_next_is_read(content: str, kind:
 
 
 def test_what_takes_too_much_memory_is_refused():
-    small = ProcessSandbox(SandboxLimits(cpu_seconds=30, memory_bytes=1200 * 1024**2, children=1))
-    page = "<html><body>" + "<i>a" * 3_000_000
+    small = ProcessSandbox(SandboxLimits(cpu_seconds=30, memory_bytes=800 * 1024**2, children=1))
+    page = "<html><body>" + "<p>a" * 2_500_000
     (found,) = small.extracted([Asked(page)])
     small.close()
     assert found in (Refusal("its reader ran out of memory"), Refusal("its reader died"))

@@ -6,8 +6,8 @@ decided by its paragraphs' own words as well: of the places that the size allows
 moves the cuts near it and no others, as in content-defined chunking (Muthitacharoen et al., LBFS, SOSP 2001).
 
 A token here is five letters or digits of a word at most, one mark of punctuation, or one character of Chinese, Japanese or
-Korean: what that counts is what Llama 2's tokenizer (which the embedding model has) counts, within -13 % and +35 % on nine in
-ten of the installed packages' documents, at the median 1 % below. It needs no model, and every passage counts the same anywhere.
+Korean. Llama 2's tokenizer, which the embedding model has, counts 1 % more at the median of the installed packages' documents,
+and from 13 % less to 35 % more on nine in ten of them. It needs no model, and a passage counts the same anywhere.
 """
 
 from __future__ import annotations

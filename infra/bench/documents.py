@@ -29,6 +29,8 @@ from streams.batches import taken
 
 PAGES = 600
 BATCH = 200
+KEY = b"k" * 32
+"""In place of an installation's secret."""
 REPEATED_EVERY = 10
 """One record in so many comes twice, for the exact duplicates."""
 OBJECT = Field("", "object", fields=(Field("level", "integer"), Field("heading", "string"), Field("text", "string")))
@@ -130,7 +132,7 @@ def _passed(values: list[bytes]) -> tuple[Times, int, int]:
     from streams.personal import masked_rows
     from streams.text import regular_rows
 
-    times, state, rows, passages = Times(), CleanState({}, 20_000, 4 << 20), 0, 0
+    times, state, rows, passages = Times(), CleanState({}, 20_000, 4 << 20, masking_key=KEY), 0, 0
     for first in range(0, len(values), BATCH):
         records = _records(values[first : first + BATCH], first)
         outcome = times.of("hop", partial(process_batch, records, state, CONTRACT))
@@ -138,7 +140,7 @@ def _passed(values: list[bytes]) -> tuple[Times, int, int]:
         kept = np.flatnonzero(np.isin(records["offset"].to_numpy(), outcome.rows["_offset"].to_numpy()))
         decoded = decoded_values(taken(records["value"], kept), kept, CONTRACT)
         made = times.of("extract, repair, language", partial(document_rows, decoded.rows, kept, CONTRACT, None))
-        times.of("mask", partial(masked_rows, regular_rows(made[0], CONTRACT), CONTRACT))
+        times.of("mask", partial(masked_rows, regular_rows(made[0], CONTRACT), CONTRACT, KEY))
         columns = outcome.rows.select(["id", "body", "sections"]).to_pylist()
         passages += times.of("passages", partial(_count, columns, split))
     return times, rows, passages

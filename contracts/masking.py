@@ -31,7 +31,7 @@ Treatment = Literal["keep", "free_text", "replace", "null", "nested", "mask", "h
 PLACEHOLDER = "<masked>"
 """What stands in place of a restricted string."""
 
-TREATMENT_VERSION: Mapping[str, int] = {"replace": 1, "null": 1, "mask": 1, "hash": 1, "tokenize": 1, "seal": 1}
+TREATMENT_VERSION: Mapping[str, int] = {"replace": 1, "null": 1, "mask": 1, "hash": 1, "tokenize": 2, "seal": 1}
 """Raised when a treatment comes to something else: lineage says which one a value went through."""
 
 MASKS_OF = {

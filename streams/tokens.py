@@ -1,14 +1,16 @@
 """Tokens: a value's stand-in that looks like it. Digits become digits, letters letters of the same case, the rest stays.
 
 All digits of a value are one numeral string and all its ASCII letters another, each enciphered by FF1, so two values never
-share a token. Where a string is shorter than FF1 allows (6 digits, 5 letters), and for letters beyond ASCII, a keyed hash of
-the whole value draws the characters instead: equal for equal values, but two may meet.
+share a token. Where a string is shorter than FF1 allows (6 digits, 5 letters), and for letters and numbers beyond ASCII, a
+keyed hash of the whole value draws the characters instead: equal for equal values, but two may meet. What stays is
+punctuation, spaces, signs and emoji: Unicode's categories P, Z, S and C.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -77,10 +79,17 @@ def _drawn(text: str, key: bytes, tweak: bytes) -> _Drawn:
 
 
 def _strange(character: str, drawn: _Drawn) -> str:
-    """Return what stands for a character that is no ASCII letter or digit: punctuation and signs stay."""
-    if character.isascii() or not (character.isalpha() or character.isdigit()):
+    """Return what stands for a character that is no ASCII letter or digit: punctuation and signs stay.
+
+    A fraction, a Roman or a Tamil numeral (categories No, Nl) tells as much as a digit and becomes one; a vowel sign or an
+    accent of its own (category M) is part of a word and becomes a letter.
+    """
+    if character.isascii():
         return character
-    if character.isdigit():
+    category = unicodedata.category(character)[0]
+    if category == "N":
         return str(drawn.below(DIGITS))
+    if category not in "LM":
+        return character
     letter = chr(A + drawn.below(LETTERS))
     return letter.upper() if character.isupper() else letter

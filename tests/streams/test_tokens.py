@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import unicodedata
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.tokens import integer_token, token
@@ -11,19 +13,33 @@ KEY = bytes(range(32))
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=24) | st.from_regex(r"\A[A-Za-z0-9 ._@+-]{0,40}\Z")
 
 
-def shape(text: str) -> list[object]:
-    return [
-        ("digit",) if c.isdigit() else ("letter", c.isupper()) if c.isalpha() else c
-        for c in text
-    ]  # fmt: skip
+def kind_of(character: str) -> str:
+    """Return a letter for what is part of a word, a digit for what is a number, and any other character itself."""
+    category = unicodedata.category(character)
+    if category[0] in "LM":
+        return "A" if character.isupper() else "a"
+    return "0" if category[0] == "N" else character
+
+
+def shape(text: str) -> str:
+    return "".join(map(kind_of, text))
 
 
 @given(TEXTS)
+@example("½")
+@example("Ⅻ a")
+@example("௰ and क्षि")
 def test_digits_stay_digits_letters_letters_and_the_rest_as_it_is(text):
     made = token(text, KEY)
     assert shape(made) == shape(text)
     assert made == token(text, KEY)
     assert all(c.isascii() for c in made if c.isalnum())
+
+
+def test_no_number_of_any_script_is_its_own_token():
+    numbers = [chr(c) for c in range(0x80, 0x11_0000) if unicodedata.category(chr(c))[0] == "N"]
+    assert len(numbers) > 1_000
+    assert all(token(number, KEY) in list("0123456789") for number in numbers)
 
 
 @given(st.sets(st.from_regex(r"\A[0-9]{6}-[a-z]{5}\Z"), max_size=30))

@@ -51,7 +51,7 @@ def page(contract: Contract) -> str:
     nav = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in given), aria_label="Sections")
     body = [element("section", element("h2", name), part, id=_anchor(name)) for name, part in given]
     back = element("p", element("a", "All contracts", href="index.html"), class_="dim")
-    return _document(contract.dataset, back, _head(contract, data), nav, *body, _foot(contract))
+    return _document(contract.dataset, back, _head(contract, data), nav, *body, _whole(data), _foot(contract))
 
 
 def index_page(contracts: Sequence[Contract]) -> str:
@@ -288,6 +288,12 @@ def _more(data: Mapping[str, Any]) -> Html | None:
     ]
     lines += [element("li", f"server {s['server']}: {s['type']}, {s.get('environment', '')}") for s in data.get("servers", ())]
     return element("ul", *lines) if lines else None
+
+
+def _whole(data: Mapping[str, Any]) -> Html:
+    """Return all that the file says, folded: what no section above has a place for stands here."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return element("details", element("summary", "The whole contract, as data"), element("pre", element("code", text)))
 
 
 def _foot(contract: Contract) -> Html:

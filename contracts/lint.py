@@ -29,6 +29,7 @@ CONTRACT_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 PARTITIONS_MAX = 1_000
 UNKEPT = {
     "partitioned": "tables are not partitioned by a column here: files are kept sorted and small instead",
+    "partitionKeyPosition": "tables are not partitioned by a column here: files are kept sorted and small instead",
     "encryptedName": "no second column is made: expected the custom property mask, with seal",
 }
 """What would be promised and not done."""

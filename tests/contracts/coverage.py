@@ -36,7 +36,7 @@ HEAD = """# What becomes of each field of ODCS v3.1
 
 Made by `python -m tests.contracts.coverage`, and held to the code by a test: each row's field was used, or used otherwise, in a
 contract; *yes* stands where that target's output changed. *refused*: `headwater contract lint` names it as a fault, and why, so
-nobody believes in a rule that nothing judges. A row with *yes* under docs alone is documentation: it stands on the contract's page,
+nobody believes in a rule that nothing judges. A row with *yes* under docs alone is documentation: it is on the contract's page,
 at least in the fold with the whole contract. *stream* is what a record goes through, *GX* the suite that judges the landed table.
 What JSON Schema has no word for (bounds of times, expressions over several fields) it carries as `x-headwater-beyond`.
 

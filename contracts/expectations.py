@@ -244,8 +244,9 @@ def _format(of: Field, name: str) -> Iterator[Asked]:
 
 
 def _not_missing(missing: tuple[Any, ...], of: Field) -> Iterator[Asked]:
-    """Yield that there is a value, and that it is none of those that stand for none."""
-    yield "expect_column_values_to_not_be_null", {}
+    """Yield that a value is none of those that stand for none. Null is one where the rule lists it, as by default."""
+    if None in missing:
+        yield "expect_column_values_to_not_be_null", {}
     text = of.logical_type == "string"
     if values := [value for value in missing if value is not None and isinstance(value, str) == text]:
         yield "expect_column_values_to_not_be_in_set", {"value_set": values}

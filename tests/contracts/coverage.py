@@ -130,18 +130,22 @@ PROBES: dict[str, tuple[DATA, Any]] = {
     "roles[].description": (("roles", 0, "description"), "Changed."),
     "roles[].firstLevelApprovers": (("roles", 0, "firstLevelApprovers"), "shop-data"),
     "roles[].secondLevelApprovers": (("roles", 0, "secondLevelApprovers"), "shop-data"),
+    "roles[].customProperties": (("roles", 0, "customProperties"), CUSTOM),
     "support[].channel": (("support", 0, "channel"), "#changed"),
     "support[].url": (("support", 0, "url"), "https://example.org/changed"),
     "support[].tool": (("support", 0, "tool"), "teams"),
     "support[].description": (("support", 0, "description"), "Changed."),
     "support[].scope": (("support", 0, "scope"), "issues"),
     "support[].invitationUrl": (("support", 0, "invitationUrl"), "https://example.org/join"),
+    "support[].customProperties": (("support", 0, "customProperties"), CUSTOM),
     "price.priceAmount": (("price", "priceAmount"), 2),
     "price.priceCurrency": (("price", "priceCurrency"), "USD"),
     "price.priceUnit": (("price", "priceUnit"), "record"),
     "team.name": (("team", "name"), "another"),
     "team.description": (("team", "description"), "Changed."),
     "team.tags": (("team", "tags"), ["changed"]),
+    "team.customProperties": (("team", "customProperties"), CUSTOM),
+    "team.authoritativeDefinitions": (("team", "authoritativeDefinitions"), DEFINITIONS),
     "team.members[].username": (("team", "members"), [{"username": "grace@example.org"}]),
     "team.members[].name": (("team", "members", 0, "name"), "Grace Example"),
     "team.members[].role": (("team", "members", 0, "role"), "steward"),
@@ -149,6 +153,9 @@ PROBES: dict[str, tuple[DATA, Any]] = {
     "team.members[].dateIn": (("team", "members", 0, "dateIn"), "2026-01-01"),
     "team.members[].dateOut": (("team", "members", 0, "dateOut"), "2026-01-01"),
     "team.members[].replacedByUsername": (("team", "members", 0, "replacedByUsername"), "grace@example.org"),
+    "team.members[].tags": (("team", "members", 0, "tags"), ["changed"]),
+    "team.members[].customProperties": (("team", "members", 0, "customProperties"), CUSTOM),
+    "team.members[].authoritativeDefinitions": (("team", "members", 0, "authoritativeDefinitions"), DEFINITIONS),
     "slaProperties[].property": (("slaProperties", 0, "property"), "freshness"),
     "slaProperties[].value": (("slaProperties", 0, "value"), 6),
     "slaProperties[].valueExt": (("slaProperties", 0, "valueExt"), 7),
@@ -179,6 +186,8 @@ PROBES: dict[str, tuple[DATA, Any]] = {
     "schema[].dataGranularityDescription": (("schema", 0, "dataGranularityDescription"), "Changed."),
     "schema[].authoritativeDefinitions": (("schema", 0, "authoritativeDefinitions"), DEFINITIONS),
     "schema[].relationships": (("schema", 0, "relationships"), [{"from": "orders.buyer_id", "to": "buyers.id"}]),
+    "schema[].properties": (("schema", 0, "properties", NOTE), None),
+    "schema[].quality": (("schema", 0, "quality"), None),
     "property.name": (_of(NOTE, "name"), "remark"),
     "property.logicalType": (_of(SHIPPED, "logicalType"), "date"),
     "property.logicalType: time": (_of(SHIPPED, "logicalType"), "time"),
@@ -205,6 +214,8 @@ PROBES: dict[str, tuple[DATA, Any]] = {
     "property.relationships": (_of(BUYER, "relationships"), [{"to": "buyers.id"}]),
     "property.properties": (_of(ADDRESS, "properties", 0, "name"), "road"),
     "property.items": (_of(LINES, "items", "properties", 0, "name"), "thing"),
+    "property.logicalTypeOptions": (_of(AMOUNT, "logicalTypeOptions"), None),
+    "property.quality": (_of(STATE, "quality"), None),
     "property.customProperties: mode": (_of(NOTE, "customProperties"), [{"property": "mode", "value": "discard_value"}]),
     "property.customProperties: mask": (_of(EMAIL, "customProperties"), [{"property": "mask", "value": "hash"}]),
     "property.customProperties: any other": (_of(NOTE, "customProperties"), CUSTOM),
@@ -267,7 +278,7 @@ PROBES: dict[str, tuple[DATA, Any]] = {
     "quality[].authoritativeDefinitions": (_of(STATE, "quality", 1, "authoritativeDefinitions"), DEFINITIONS),
     "quality[].customProperties": (_of(STATE, "quality", 1, "customProperties"), CUSTOM),
 }  # fmt: skip
-"""Field of ODCS -> where it stands in the contract of `BASE`, and what is put there."""
+"""Field of ODCS -> where it stands in the contract of `BASE`, and what is put there; None: it is taken away."""
 
 
 PREPARED: dict[str, dict[DATA, Any]] = {
@@ -311,10 +322,10 @@ def _put(data: dict[str, Any], path: DATA, value: Any) -> None:
     at: Any = data
     for step, following in itertools.pairwise(path):
         at = at.setdefault(step, {} if isinstance(following, str) else []) if isinstance(at, dict) else at[step]
-    if isinstance(at, list) and path[-1] >= len(at):
-        at.append(value)
-    elif value is None:
+    if value is None:
         del at[path[-1]]
+    elif isinstance(at, list) and path[-1] >= len(at):
+        at.append(value)
     else:
         at[path[-1]] = value
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts import checks
@@ -88,6 +88,7 @@ def fields(draw: st.DrawFn, name: str, *, deep: bool = True) -> Field:
 
 @settings(deadline=None, max_examples=25)
 @given(fields("one"), fields("two"))
+@example(Field("one", "integer"), Field("two", "integer", rules=(Rule("not_missing0", "not_missing", (0,)),)))
 def test_stream_and_suite_agree_on_rows_made_from_any_rules(one: Field, two: Field):
     contract = contract_of(one, two)
     assert list(map(str, disagreements(contract, sample_rows(contract), JUDGE))) == []

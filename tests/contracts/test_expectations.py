@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contracts.checks import compiled
 from contracts.connectors.great_expectations import RESULTS_KEPT, Validation, judged, write_docs
 from contracts.contract import Contract, Field, Rule, TableRule
 from contracts.expectations import expectation_fault, expectations, suite, suite_hash, unjudged
@@ -105,6 +106,18 @@ def test_a_rule_over_the_table_is_held_by_its_counts(operator, bounds, unit, kep
     found = judged(table_frames(ROWS, contract), asked, COORDINATES)
     assert [verdict.holds for verdict in found] == [kept]
     assert [verdict.broken for verdict in found] == [1]
+
+
+@pytest.mark.parametrize(("missing", "broken"), [((None, 7), 2), ((7,), 1), ((None,), 1), ((8,), 0)])
+def test_null_is_a_missing_value_only_where_the_rule_lists_it(missing: tuple[int | None, ...], broken: int):
+    field = replace(NEST.fields[2], rules=(Rule("missingValues", "not_missing", missing),))
+    over_table = TableRule("few", "missingValues", "mustBe", (0,), field="amount", arguments=(("missingValues", missing),))
+    contract = replace(NEST, fields=(*NEST.fields[:2], field, *NEST.fields[3:]), table_rules=(over_table,))
+    of_stream = [check.broken for check in compiled(contract) if check.rule == "missingValues"]
+    asked = [e for e in expectations(contract) if e.table_rule is not None]
+    assert len(row_verdicts(contract)["amount", "missingValues"]) == broken
+    assert sum(ROWS.select(of_stream[0].fill_null(value=False)).to_series()) == broken
+    assert sum(verdict.broken for verdict in judged(table_frames(ROWS, contract), asked, COORDINATES)) == broken
 
 
 def test_a_key_that_stands_twice_is_found_and_one_masked_alike_is_not():

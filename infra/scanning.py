@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TOPIC = re.compile(r"[A-Za-z0-9._-]+\.v[0-9]+")
 LAYERS = ("silver", "quarantine", "bronze", "gold", "current")
 BROKER_WHY = "the broker's own files hold the raw topics; the topics beyond them are looked at through the broker"
+ASSETS_WHY = "fonts and pictures that Great Expectations puts into every Data Docs: its makers' own, none of a record's"
 
 Say = Callable[[str], None]
 
@@ -42,7 +43,9 @@ def scanned(settings: Settings, targets: Sequence[str], entities: Entities, say:
 def _look(scan: Scan, settings: Settings, target: str) -> None:
     if target == "home":
         scan.left_out[str(settings.broker_home)] = BROKER_WHY
-        _look_at_folder(scan, str(settings.home), (str(settings.broker_home),))
+        assets = str(settings.expectations / "docs" / "static")
+        scan.left_out[assets] = ASSETS_WHY
+        _look_at_folder(scan, str(settings.home), (str(settings.broker_home), assets))
     elif target == "redis":
         scan.look(_redis(settings))
     elif "://" in target or Path(target).exists():

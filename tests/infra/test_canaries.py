@@ -21,6 +21,7 @@ from tests.conftest import settings_in
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 PATH = (
+    ("archive", "docs", "--drain"),
     ("clean", "docs", "--drain"),
     ("land", "docs", "--drain"),
     ("features", "apply"),
@@ -28,6 +29,7 @@ PATH = (
     ("features", "materialize", "package_passages"),
     ("features", "search", "who can I call?"),
     ("audit", "docs"),
+    ("dead-letters", "docs"),
     ("status",),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import sqlite3
 from pathlib import Path
 
@@ -139,3 +140,12 @@ def test_a_scan_that_could_not_read_something_is_not_clear() -> None:
 
 def test_readable_runs_are_whole_characters() -> None:
     assert readable("\0\1héllo wörld\0\xff".encode()[:-2] + b"\xff\0tail of it") == "héllo wörld\ntail of it"
+
+
+def test_what_reads_like_an_address_by_chance_in_ciphertext_is_not_told_and_what_stands_there_is() -> None:
+    drawn = random.Random(7)
+    chance = [drawn.randbytes(200) + b"\0R@C.ph\0" + drawn.randbytes(200) for _ in range(50)]
+    meant = [drawn.randbytes(200) + b"\0ada.lovelace@example.org\0" + drawn.randbytes(200)]
+    short = [b"\x0a\x08a@b.info"]
+    assert all("@C" not in readable(octets) for octets in chance)
+    assert all("@" in readable(octets) for octets in meant + short)

@@ -35,14 +35,15 @@ def ip_spans(candidate: str) -> Iterable[Found]:
     """Return the address in a run of numbers and dots, or of hexadecimal words and colons.
 
     More parts than an address and a port make an object id; an IPv6 address without a digit is a scope of some language.
-    What every machine calls itself or none (`127.0.0.1`, `0.0.0.0`, `::1`) leads to nobody.
+    What every machine calls itself (`127.0.0.1`, `::1`) or its own network (`0.0.0.0/8`, RFC 1122 section 3.2.1.3; versions
+    such as `0.10.9.9`) leads to nobody.
     """
     if ":" in candidate:
         if _is_v6(candidate):
             yield 0, len(candidate), "ip"
         return
     parts = candidate.split(".")
-    of_itself = parts[0] == "127" or set(parts[:V4_PARTS]) == {"0"}
+    of_itself = parts[0] in ("127", "0")
     real = len(parts) <= V4_PARTS_WITH_PORT and all(len(part) <= 3 and int(part) <= 255 for part in parts[:V4_PARTS])
     if real and not of_itself:
         yield 0, len(".".join(parts[:V4_PARTS])), "ip"
@@ -125,7 +126,7 @@ def normal_phone(text: str) -> str:
     return digits.removeprefix("00")
 
 
-RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 3, normal_ip), Recogniser("phone", 3, normal_phone))
+RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 4, normal_ip), Recogniser("phone", 3, normal_phone))
 FINDERS = (
     Finder(("email",), ("@",), EMAIL),
     Finder(("ip",), (IP_GATE,), IP, ip_spans),

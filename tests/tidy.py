@@ -43,7 +43,11 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "deltalake": ("streams/connectors/delta.py",),
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
     "redis": ("features/connectors/online_redis.py",),
-    "sqlite3": ("features/connectors/online_sqlite.py", "contracts/connectors/key_store.py"),
+    "sqlite3": (
+        "features/connectors/online_sqlite.py",
+        "contracts/connectors/key_store.py",
+        "streams/connectors/scanned_sqlite.py",
+    ),
     "cryptography": ("contracts/sealing.py", "contracts/format_preserving.py"),
     "wordllama": ("features/connectors/embedding.py",),
     "sklearn": ("features/model.py",),

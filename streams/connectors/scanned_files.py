@@ -1,7 +1,8 @@
 """Any file, as texts to scan: Parquet by column, text by blocks of lines, everything else by the readable runs within it.
 
 Local folders and S3 alike, through Arrow's file systems. A folder is taken as it lies: files that a Delta table no longer
-names, its log with the smallest and greatest value of each column, a database's free pages, all are looked at.
+names, its log with the smallest and greatest value of each column, a database's free pages, all are looked at. A local SQLite
+database is read by its cells.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from contracts.errors import NotFound
+from streams.connectors import scanned_sqlite
 from streams.scan import Piece
 
 BLOCK_BYTES = 64 * 1024
@@ -38,7 +40,7 @@ CHANCE_SHARE = 0.1
 """Of random bytes, one in a hundred stands in a readable run, and now and then a run reads like a short address: in 80 MB of
 them we saw twelve, of six to nine characters. A run of 16 holds one by chance about once in 25 GB."""
 
-UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
+UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException, scanned_sqlite.DAMAGED)
 """What `pieces` raises for a file that cannot be read, or is not what its first bytes say."""
 
 ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])|\\+[nrtbf\"]")
@@ -95,6 +97,8 @@ def pieces(system: pafs.FileSystem, place: Place) -> Iterator[Piece]:
         opened.seek(0)
         if head[:4] == b"PAR1":
             yield from _parquet(opened, place.name)
+        elif head[:16] == scanned_sqlite.MAGIC and isinstance(system, pafs.LocalFileSystem):
+            yield from scanned_sqlite.pieces(Path(place.path), place.name, readable)
         elif head[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=cast("BinaryIO", opened)) as within:
                 yield from _octets(within.read, place.name, text=None)

@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import NotFound
 from streams.connectors import delta, scanned_files
-from streams.connectors.scanned_files import folder_at, pieces, readable
+from streams.connectors.scanned_files import UNREADABLE, folder_at, pieces, readable
 from streams.recognise import entities
 from streams.scan import Scan
 
@@ -149,3 +150,42 @@ def test_what_reads_like_an_address_by_chance_in_ciphertext_is_not_told_and_what
     short = [b"\x0a\x08a@b.info"]
     assert all("@C" not in readable(octets) for octets in chance)
     assert all("@" in readable(octets) for octets in meant + short)
+
+
+def _database(file: Path, rows: list[tuple[object, ...]], *, secure_delete: bool) -> sqlite3.Connection:
+    database = sqlite3.connect(file)
+    database.execute(f"PRAGMA secure_delete = {'ON' if secure_delete else 'OFF'}")
+    database.execute("CREATE TABLE kept (left TEXT, right BLOB)")
+    database.executemany("INSERT INTO kept VALUES (?, ?)", rows)
+    database.commit()
+    return database
+
+
+def test_cells_side_by_side_in_a_database_make_no_address_of_two_versions(tmp_path: Path) -> None:
+    with closing(_database(tmp_path / "a.db", [("1.15.4", b"1.15.4")], secure_delete=True)):
+        assert scan(tmp_path / "a.db").findings == []
+
+
+@pytest.mark.parametrize("rows", [1, 400])
+def test_what_deleted_rows_left_in_the_pages_of_a_database_is_found(tmp_path: Path, rows: int) -> None:
+    people = [(f"ada{number}@example.org", b"note") for number in range(rows)]
+    with closing(_database(tmp_path / "a.db", [*people, ("kept", b"kept")], secure_delete=False)) as database:
+        database.execute("DELETE FROM kept WHERE right = CAST('note' AS BLOB)")
+        database.commit()
+        assert {(one.field, one.type) for one in scan(tmp_path / "a.db").findings} == {("deleted rows", "email")}
+
+
+def test_rows_deleted_securely_leave_nothing_to_find(tmp_path: Path) -> None:
+    with closing(_database(tmp_path / "a.db", [("ada@example.org", b"note")], secure_delete=True)) as database:
+        database.execute("DELETE FROM kept")
+        database.commit()
+        assert scan(tmp_path / "a.db").findings == []
+
+
+def test_a_damaged_database_is_one_that_was_not_read(tmp_path: Path) -> None:
+    _database(tmp_path / "a.db", [("x" * 5000, b"y")] * 50, secure_delete=True).close()
+    octets = (tmp_path / "a.db").read_bytes()
+    (tmp_path / "a.db").write_bytes(octets[:4096] + b"\xff" * 4096 + octets[8192:])
+    folder = folder_at(str(tmp_path / "a.db"))
+    with pytest.raises(UNREADABLE):
+        list(pieces(folder.system, folder.places[0]))

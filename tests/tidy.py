@@ -56,6 +56,8 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "ftfy": ("streams/documents/repair.py",),
     "py3langid": ("streams/documents/language.py",),
     "pypdfium2": ("streams/connectors/pdf.py",),
+    "presidio_analyzer": ("streams/connectors/presidio.py",),
+    "spacy": (),
     "trafilatura": (),
     "openlineage": (),
     "duckdb": (),

@@ -15,6 +15,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
     "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
     "extract": ("infra.bench.extract", "HTML to main text beside trafilatura: speed and F1"),
+    "mask": ("infra.bench.mask", "free-text masking beside Presidio: speed, recall, precision and F2 by type"),
     "documents": ("infra.bench.documents", "one whole document pass, and where its time goes"),
     "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
 }

@@ -155,3 +155,15 @@ def test_the_benchmark_of_near_duplicates_runs_on_few_documents(tmp_path: Path) 
     assert report.ratios["precision"].met
     assert report.figures["documents"] == 125
     assert "speed" in report.as_text()
+
+
+def test_the_benchmark_of_masking_runs_on_few_texts(tmp_path: Path) -> None:
+    from infra.bench.table import bench
+    from streams.recognise import TYPES_WITH_NAMES
+
+    report = bench("mask")(Settings(home=tmp_path), 1, 150)
+    assert report.ratios["recall"].met
+    assert report.ratios["f2"].met
+    assert set(report.figures["by_type"]) == set(TYPES_WITH_NAMES)
+    assert set(report.figures["by_type"]["email"]) == {"headwater", "presidio"}
+    assert "speed" in report.as_text()

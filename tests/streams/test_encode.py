@@ -6,6 +6,7 @@ import string
 from datetime import UTC, date, datetime
 
 import orjson
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -60,6 +61,13 @@ def test_what_clean_sends_land_reads_equal_to_the_bit(records):
     assert back.rows.schema == clean_schema(WIDE)
     assert back.rows.to_pylist() == rows.to_pylist()
     assert table_digest(back.rows) == table_digest(rows)
+
+
+@given(st.lists(RECORD, max_size=6))
+def test_a_clean_record_is_the_line_that_polars_writes_of_its_row(records):
+    rows = cleaned(records_of([value(n, **record) for n, record in enumerate(records)]), WIDE).rows
+    lines = pl.DataFrame(rows).select(field.name for field in WIDE.fields).write_ndjson().encode().split(b"\n")[:-1]
+    assert [line for line, *_ in encoded_rows(rows, WIDE)] == (lines if records else [])
 
 
 @given(RECORD)

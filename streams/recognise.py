@@ -208,12 +208,11 @@ def _blanked(texts: pl.Series, spans: Spans) -> pl.Series:
     data, offsets = buffers(texts)
     data = data.copy()
     starts, ends = offsets[spans.rows] + spans.starts, offsets[spans.rows] + spans.ends
-    edges = np.zeros(len(data) + 1, np.int8)
-    np.add.at(edges, starts, 1)
-    np.add.at(edges, ends, -1)
-    data[np.cumsum(edges[:-1], dtype=np.int8) > 0] = BLANK
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    data[np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)] = BLANK
     data[starts], data[ends - 1] = ord("<"), ord(">")
-    array = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes()))
+    array = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data))
     return pl.Series(texts.name, array)
 
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from streams.recognisers.shape import EDGE, Finder, Found, Recogniser, whole
+from streams.recognisers.shape import DIGIT, EDGE, Finder, Found, Recogniser, whole
 
 URL_WITH_PASSWORD = r"""(?P<pre>[A-Za-z][A-Za-z0-9+.-]*://)(?P<hit>[^\s/@:<>"']*:[^\s/<>"'`]+@[^\s/<>"'@`)\]]+)"""  # noqa: S105  a pattern
 
@@ -42,6 +42,8 @@ KEY_GATE = (
 )
 
 ASSIGNS = r"""["'\]]{0,2}[ \t]*(?::=|=>|[:=])[ \t]*["']?"""
+ASSIGNED = "[:=]"
+"""Stands in every assignment, and costs a tenth of what looking for the words costs."""
 KEY_WORDS = r"(?i-u:key|token|secret|credential)"
 KEY_NAME = rf"{KEY_WORDS}[A-Za-z0-9_]{{0,12}}"
 KEY_SCHEME = r"(?i-u:bearer|basic) +"
@@ -103,6 +105,6 @@ FINDERS = (
     Finder(("private_key",), ("PRIVATE KEY",), PRIVATE_KEY),
     Finder(("url_credentials",), ("://", r"://[^\s/@:<>]*:[^\s/<>]+@"), URL_WITH_PASSWORD),
     Finder(("jwt", "api_key"), (KEY_GATE,), TOKEN, token_spans),
-    Finder(("api_key",), (ASSIGNED_GATE,), ASSIGNED_KEY, assigned_spans),
-    Finder(("password",), (PASSWORD_WORDS,), PASSWORD, whole("password", is_password)),
+    Finder(("api_key",), (DIGIT, ASSIGNED_GATE), ASSIGNED_KEY, assigned_spans),  # its judge wants digits
+    Finder(("password",), (ASSIGNED, PASSWORD_WORDS), PASSWORD, whole("password", is_password)),
 )

@@ -15,7 +15,7 @@ to go on at offset n, the state is rebuilt by reading again the records of n's w
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -26,16 +26,17 @@ import pyarrow as pa
 from contracts.contract import Contract
 from contracts.records import CHANGED_AT, KIND, SEQUENCE
 from streams.changes import Changes, LastChange
+from streams.contents import Contents, Hashes
 
 SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 """Two 64-bit hashes of the content, 128 bits together: among 10^9 records a false duplicate has odds of 1 in 10^20."""
 
 SWEEP = 1.5
-"""A partition's memory is swept when it has grown by so much since: so it is bounded, at a constant cost per record."""
+"""A partition's keys are swept when they have grown by so much since: so they are bounded, at a constant cost per record."""
 SWEEP_LEAST = 512
 
 TIMED_RECORDS_MAX = 1_000_000
-"""So many offsets bound a window that is given in seconds alone, and with it the memory: about 200 MB a partition."""
+"""So many offsets bound a window that is given in seconds alone, and with it the memory: about 30 MB a partition."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,15 @@ class Window:
 class Seen:
     """What one raw partition's window holds."""
 
-    offsets: dict[int, int | list[int]] = field(default_factory=dict)
-    """By content: the offset at which it came, or the offsets, ascending."""
+    contents: Contents = field(default_factory=Contents)
+    """Which content came at which offset."""
     latest: dict[int, tuple[int, list[int]]] = field(default_factory=dict)
     """Of upserts, by key: the last value's content, and the offsets at which it came in a row."""
     last_offset: int = -1
     times: tuple[np.ndarray, np.ndarray] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     """Of a window in seconds: offsets, and the log time at each, both ascending."""
     kept: int = 0
-    """Contents that the last sweep left."""
+    """Keys that the last sweep left."""
     last_change: LastChange | None = None
     """Of upserts in an envelope: where a tombstone that comes next stands (`streams.changes`)."""
 
@@ -90,23 +91,24 @@ def originals(
     if window.records <= 0 or not records.num_rows:
         return found, state
     by_key = changes is not None and not changes.placed
-    contents = _contents(records, changes)
-    keys = _hashes(pl.from_arrow(records["key"]).to_frame("key")) if by_key else None
+    contents, given = _contents(records, changes)
+    keys = _numbers(_hashes(pl.from_arrow(records["key"]).to_frame("key"))) if by_key else None
+    states = _numbers(contents) if by_key else []
     offsets, stamps = records["offset"].to_numpy(), records["timestamp_ms"].to_numpy()
     partitions = records["partition"].to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), records.num_rows]
     for start, end in pairwise(edges):
         seen = state.setdefault(int(partitions[start]), Seen())
-        lowest = _lowest(seen, offsets[start:end], stamps[start:end], window).tolist()
-        here = offsets[start:end].tolist()
+        here, lowest = offsets[start:end], _lowest(seen, offsets[start:end], stamps[start:end], window)
+        pairs: Iterable[tuple[int, int]]
         if keys is None:
-            pairs = _repeats(seen, lowest, contents[start:end], here)
+            pairs = _repeats(seen, lowest, contents.taken(slice(start, end)), given[start:end], here)
         else:
-            pairs = _repeated_states(seen, lowest, contents[start:end], here, keys[start:end])
+            pairs = _repeated_states(seen, lowest.tolist(), states[start:end], here.tolist(), keys[start:end])
         for row, original in pairs:
             found[start + row] = original
-        seen.last_offset = max(seen.last_offset, here[-1])
-        _sweep(seen, lowest[-1])
+        seen.last_offset = max(seen.last_offset, int(here[-1]))
+        _sweep(seen, int(lowest[-1]))
     return found, state
 
 
@@ -128,33 +130,22 @@ def _lowest(seen: Seen, offsets: np.ndarray, stamps: np.ndarray, window: Window)
     return lowest
 
 
-def _repeats(
-    seen: Seen, lowest: Sequence[int], contents: Sequence[int | None], offsets: Sequence[int]
-) -> Iterator[tuple[int, int]]:
-    """Yield (row, original's offset) of each record whose content came before, and remember every content."""
-    memory = seen.offsets
-    for row, (content, offset) in enumerate(zip(contents, offsets, strict=True)):
-        if content is None:
-            continue
-        entry = memory.setdefault(content, offset)
-        if entry == offset:
-            continue
-        earlier = [entry] if isinstance(entry, int) else entry
-        kept = [at for at in earlier if at >= lowest[row]]
-        before = [at for at in kept if at < offset]
-        if before:
-            yield row, before[0]
-        memory[content] = sorted({*kept, offset})
+def _repeats(seen: Seen, lowest: np.ndarray, contents: Hashes, given: np.ndarray, offsets: np.ndarray) -> list[tuple[int, int]]:
+    """Return (row, original's offset) of each record whose content came before, and remember every content."""
+    rows = np.flatnonzero(given)
+    hashes, here = contents.taken(rows), offsets[rows]
+    found = [(int(rows[row]), original) for row, original in seen.contents.repeats(hashes, here, lowest[rows])]
+    new = here > seen.last_offset
+    seen.contents.remember(hashes.taken(new), here[new], int(lowest[-1]))
+    return found
 
 
 def _repeated_states(
-    seen: Seen, lowest: Sequence[int], contents: Sequence[int | None], offsets: Sequence[int], keys: Sequence[int]
+    seen: Seen, lowest: Sequence[int], contents: Sequence[int], offsets: Sequence[int], keys: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
     """Yield (row, original's offset) of each record that says of its key what the one before said, and remember it."""
     memory = seen.latest
     for row, (content, offset, key) in enumerate(zip(contents, offsets, keys, strict=True)):
-        if content is None:
-            continue
         before, ats = memory.get(key, (None, []))
         kept = [at for at in ats if at >= lowest[row]] if before == content else []
         if kept and kept[0] < offset:
@@ -163,38 +154,37 @@ def _repeated_states(
 
 
 def _sweep(seen: Seen, lowest: int) -> None:
-    """Forget what no window to come can hold, once enough has gathered."""
-    size = len(seen.offsets) + len(seen.latest)
-    if size <= SWEEP * max(seen.kept, SWEEP_LEAST):
+    """Forget the keys that no window to come can hold, once enough have gathered."""
+    if len(seen.latest) <= SWEEP * max(seen.kept, SWEEP_LEAST):
         return
-    seen.offsets = {k: at for k, at in seen.offsets.items() if (at if isinstance(at, int) else at[-1]) >= lowest}
     seen.latest = {key: held for key, held in seen.latest.items() if held[1][-1] >= lowest}
-    seen.kept = len(seen.offsets) + len(seen.latest)
+    seen.kept = len(seen.latest)
 
 
-def _contents(records: pa.RecordBatch, changes: Changes | None) -> list[int | None]:
-    """Return, by record, a 128-bit hash of what makes it the same as another; None for what is no duplicate of anything."""
+def _contents(records: pa.RecordBatch, changes: Changes | None) -> tuple[Hashes, np.ndarray]:
+    """Return, by record, a hash of what makes it the same as another, and whether it can be a duplicate of anything."""
     frame = pl.DataFrame({"key": pl.from_arrow(records["key"]), "value": pl.from_arrow(records["value"])})
     if changes is None:
-        return _where(_hashes(frame), frame["value"].is_not_null())
+        return _hashes(frame), frame["value"].is_not_null().to_numpy()
     if not changes.placed:
-        return _where(_hashes(frame), pl.repeat(value=True, n=frame.height, eager=True))
+        return _hashes(frame), np.ones(frame.height, bool)
     marks = changes.marks
     # A tombstone stands where its delete does, and is another record all the same.
     change = pl.DataFrame({"key": frame["key"], "row": pl.from_arrow(changes.values), "null": frame["value"].is_null()}).hstack(
         marks.select(KIND, pl.col(CHANGED_AT).cast(pl.Int64), SEQUENCE)
     )
-    return _where(_hashes(change), marks[SEQUENCE].is_not_null())
+    return _hashes(change), marks[SEQUENCE].is_not_null().to_numpy()
 
 
-def _where(hashes: list[int], given: pl.Series) -> list[int | None]:
-    return [hashed if here else None for hashed, here in zip(hashes, given.to_list(), strict=True)]
-
-
-def _hashes(frame: pl.DataFrame) -> list[int]:
+def _hashes(frame: pl.DataFrame) -> Hashes:
     """Return a 128-bit hash of each row: two of 64 bits, each of all columns, each column's with a seed of its own."""
     hashed = frame.select(
         pl.reduce(operator.xor, [pl.col(name).hash(seed ^ (0xFFFF * at)) for at, name in enumerate(frame.columns)]).alias(name_)
         for name_, seed in (("hash_0", SEEDS[0]), ("hash_1", SEEDS[1]))
     )
-    return [first << 64 | second for first, second in zip(hashed["hash_0"].to_list(), hashed["hash_1"].to_list(), strict=True)]
+    return Hashes(hashed["hash_0"].to_numpy(), hashed["hash_1"].to_numpy())
+
+
+def _numbers(hashes: Hashes) -> list[int]:
+    """Return each hash as one whole number: what a dictionary is keyed by."""
+    return [first << 64 | second for first, second in zip(hashes.first.tolist(), hashes.second.tolist(), strict=True)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contents import FOLD_LEAST, Contents, Hashes
 from streams.duplicates import DuplicateState, originals
 from tests.streams.made import records_of
 
@@ -74,14 +76,44 @@ def test_memory_stays_that_of_the_window():
     for first in range(0, 10_000, 500):
         log = [(str(n).encode(), None) for n in range(first, first + 500)]
         _, state = originals(batch(log, first=first), state, 1_000)
-    assert len(state[0].offsets) <= 2_000
+    assert len(state[0].contents) <= 1_000 + 2 * FOLD_LEAST
 
 
 def test_the_same_content_for_ever_keeps_no_more_offsets_than_the_window():
-    _, state = originals(batch([(b"same", None)] * 5_000), {}, 100)
-    (held,) = state[0].offsets.values()
-    assert isinstance(held, list)
-    assert len(held) <= 101
+    state: DuplicateState = {}
+    for first in range(0, 20_000, 500):
+        found, state = originals(batch([(b"same", None)] * 500, first=first), state, 100)
+        assert found.tolist() == [n - 100 if n >= 100 else (0 if n else -1) for n in range(first, first + 500)]
+    assert len(state[0].contents) <= 100 + 2 * FOLD_LEAST
+
+
+@given(LOG, st.integers(1, 12), st.integers(1, 5))
+def test_contents_whose_first_hash_is_the_same_are_told_apart_by_the_second(log, window, length):
+    contents, found = Contents(), []
+    for start in range(0, len(log), length):
+        part = log[start : start + length]
+        seconds = np.array([log.index(item) for item in part], np.uint64)
+        offsets = np.arange(start, start + len(part))
+        hashes = Hashes(np.zeros(len(part), np.uint64), seconds)
+        found += [(start + row, original) for row, original in contents.repeats(hashes, offsets, offsets - window)]
+        contents.remember(hashes, offsets, int(offsets[-1]) - window)
+    plain = [(item if item[0] is not None else (b"null", item[1])) for item in log]
+    assert found == [(at, original) for at, original in enumerate(expected(plain, window)) if original >= 0]
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=3_000), st.integers(1, 500), st.integers(1, 700))
+def test_what_is_folded_is_found_as_before(numbers, window, length):
+    log = [(str(number).encode(), None) for number in numbers]
+    state: DuplicateState = {}
+    found: list[int] = []
+    for start in range(0, len(log), length):
+        part, state = originals(batch(log[start : start + length], first=start), state, window)
+        found += part.tolist()
+    last: dict[bytes, list[int]] = {}
+    for at, (content, _) in enumerate(log):
+        before = [n for n in last.get(content, []) if n >= at - window]
+        assert found[at] == (before[0] if before else -1)
+        last[content] = [*before, at]
 
 
 def test_key_and_value_together_are_the_content():

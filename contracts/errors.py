@@ -3,6 +3,7 @@
     HeadwaterError
     ├── TransientError            worth trying again: nothing was wrong with the data or the code
     │   ├── BrokerAway            the broker did not answer in time
+    │   ├── StoreAway             the object store did not answer in time
     │   └── CommitConflict        another writer took the table version we wanted
     └── TerminalError             trying again gives the same answer
         ├── ContractInvalid       a contract file breaks ODCS or what we can honour of it
@@ -12,6 +13,7 @@
     ├── DefinitionInvalid     a feature definition cannot be honoured
         ├── StackBroken           the local stack cannot start, or lacks a program
         ├── DiskFull              no room left where we write
+        ├── StoreRefused          the object store lacks the bucket, or does not take our credentials
         ├── LedgerBroken          the ledger holds what we did not write
         ├── KeysBroken            the key store cannot be read, or not with this master key
         ├── SealBroken            sealed bytes are not what this key sealed for this place
@@ -57,6 +59,10 @@ class BrokerAway(TransientError):
     """The Kafka broker did not answer within the time allowed."""
 
 
+class StoreAway(TransientError):
+    """The object store did not answer within the time allowed, however often it was asked."""
+
+
 class CommitConflict(TransientError):
     """Another writer committed the table version that this commit was made for."""
 
@@ -91,6 +97,10 @@ class StackBroken(TerminalError):
 
 class DiskFull(TerminalError):
     """There is no room left on the disk that a commit must be written to."""
+
+
+class StoreRefused(TerminalError):
+    """The object store answered no: there is no such bucket, or the credentials may not do this."""
 
 
 class LedgerBroken(TerminalError):

@@ -21,11 +21,12 @@ def no_plan(_dataset: str) -> PassagePlan | None:
 class Workspace:
     """Folders, stores, clock and emitter of one installation."""
 
-    tables: Path
-    """Folder of the Delta tables; paths in definitions count from here."""
+    tables: str
+    """Place of the Delta tables; paths in definitions count from here."""
     feature_store: Path
     """Folder of the registry, the manifest and the SQLite online store."""
-    training_sets: Path
+    training_sets: str
+    """Place of the training sets."""
     project: str
     definitions: tuple[Path, ...]
     emitter: Emitter

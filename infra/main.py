@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from contracts.errors import HeadwaterError, SettingsInvalid
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
+from lineage import places
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("infra.commands.run:run", "Carry the examples the whole path, once, and show the result."),
@@ -91,7 +92,7 @@ class Commands(click.Group):
             click.echo(f"headwater: {error}", err=True)
             ctx.exit(2 if isinstance(error, SettingsInvalid) else 1)
         except OSError as error:
-            told = _told(error)
+            told = _told(error, ctx.obj)
             if not told:
                 raise
             click.echo(f"headwater: {told}", err=True)
@@ -101,8 +102,10 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
-def _told(error: OSError) -> str:
-    """Return what a person can do about the operating system's refusal; empty if it is none of theirs to mend."""
+def _told(error: OSError, settings: Settings | None) -> str:
+    """Return what a person can do about the operating system's or an object store's refusal; empty if nothing."""
+    if settings is not None and settings.reaches and (trouble := places.told(error, settings.tables)):
+        return str(trouble)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error.filename or 'the disk'}: no room left\n  try: make room, then the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
@@ -118,6 +121,10 @@ def _told(error: OSError) -> str:
 def main(ctx: click.Context, config: Path | None, home: Path | None) -> None:
     """Headwater: raw documents and events in, features that you can prove out."""
     ctx.obj = load_settings(config, home=home)
+    if ctx.obj.reaches:
+        from infra.wiring import reach_stores  # noqa: PLC0415  loads what `--help` must not wait for
+
+        reach_stores(ctx.obj)
 
 
 if __name__ == "__main__":

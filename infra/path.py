@@ -247,7 +247,7 @@ class _Watch:
         from streams.topology import LAND_GROUP  # noqa: PLC0415
 
         hints = committed_hints(self._client, LAND_GROUP, self._outputs)
-        tables = str(self._settings.tables)
+        tables = self._settings.tables
         silver = {c.clean_topic: c for c in self._contracts}
         quarantine = {c.dead_letter_topic: c for c in self._contracts}
 
@@ -287,7 +287,7 @@ def _training_set(walk: Walk, place: Workspace, plan: Plan) -> dict[str, Any]:
     return {
         "id": built.id,
         "name": TRAINING_SET,
-        "folder": str(built.folder),
+        "folder": built.folder,
         "rows": manifest["rows"],
         "features": len(manifest["features"]),
         "positive": manifest["positive"],
@@ -338,10 +338,11 @@ def _quality(walk: Walk, validated: Callable[[], dict[str, Any]]) -> dict[str, A
 def _scan(walk: Walk) -> dict[str, Any]:
     """Look for personal data in clear where the documents went, and in what we tell of the run."""
     from infra.scanning import scanned  # noqa: PLC0415
+    from streams.connectors.scanned_files import is_folder  # noqa: PLC0415
     from streams.recognise import entities  # noqa: PLC0415
 
     settings = walk.settings
-    told = [str(folder) for folder in (settings.feature_store, settings.ledger, settings.logs) if folder.exists()]
+    told = [place for place in (str(settings.feature_store), settings.ledger, str(settings.logs)) if is_folder(place)]
     with walk.stage("scan"):
         done = scanned(settings, [*SCANNED, *told], entities)
     verdict = "nothing personal in clear" if done.clear else "NOT CLEAR"
@@ -406,4 +407,4 @@ def _lineage(settings: Settings) -> dict[str, Any]:
         from infra.commands.lineage import shipped_to  # noqa: PLC0415
 
         shipped = shipped_to(settings)
-    return {"path": str(settings.ledger), "events": count, "shipped": shipped}
+    return {"path": settings.ledger, "events": count, "shipped": shipped}

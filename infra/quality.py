@@ -28,7 +28,7 @@ def landed(settings: Settings, contracts: Sequence[Contract]) -> tuple[Contract,
     """Return the contracts whose silver table is there."""
     from streams.connectors import delta  # noqa: PLC0415
 
-    tables = str(settings.tables)
+    tables = settings.tables
     return tuple(c for c in contracts if delta.exists(delta.table_uri(tables, "silver", c.domain, c.name)))
 
 

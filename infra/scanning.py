@@ -13,7 +13,8 @@ import polars as pl
 
 from contracts.errors import HeadwaterError, NotFound
 from infra.settings import Settings
-from infra.wiring import catalog
+from infra.wiring import catalog, reach_stores
+from lineage.places import joined
 from streams.scan import Entities, Piece, Scan
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def scanned(settings: Settings, targets: Sequence[str], entities: Entities, say:
     A target is a path, an `s3://` address, a table (`silver/docs/pages`), a topic, a dataset, `redis` or `home`.
     """
     scan = Scan(entities)
+    reach_stores(settings)
     for target in targets or ("home", *_topics(settings), *(("redis",) if settings.online_store == "redis" else ())):
         say(f"looking at {target}")
         _look(scan, settings, target)
@@ -46,12 +48,15 @@ def _look(scan: Scan, settings: Settings, target: str) -> None:
         assets = str(settings.expectations / "docs" / "static")
         scan.left_out[assets] = ASSETS_WHY
         _look_at_folder(scan, str(settings.home), (str(settings.broker_home), assets))
+        for place in (settings.tables, settings.ledger, settings.training_sets):
+            if not Path(place).is_relative_to(settings.home) and _there(place):
+                _look_at_folder(scan, place)
     elif target == "redis":
         scan.look(_redis(settings))
     elif "://" in target or Path(target).exists():
         _look_at_folder(scan, target)
-    elif target.split("/", maxsplit=1)[0] in LAYERS and (settings.tables / target).is_dir():
-        _look_at_folder(scan, str(settings.tables / target))
+    elif target.split("/", maxsplit=1)[0] in LAYERS and _there(joined(settings.tables, target)):
+        _look_at_folder(scan, joined(settings.tables, target))
     elif contracts := [c for c in catalog(settings) if target in (c.dataset, c.domain)]:
         for contract in contracts:
             _look_at_dataset(scan, settings, contract)
@@ -81,9 +86,9 @@ def _like(near: Sequence[str]) -> str:
 def _look_at_dataset(scan: Scan, settings: Settings, contract: Contract) -> None:
     """Look at a dataset's tables and at its topics beyond the raw one."""
     for layer in LAYERS:
-        folder = settings.tables / layer / contract.domain / contract.name
-        if folder.is_dir():
-            _look_at_folder(scan, str(folder))
+        place = joined(settings.tables, layer, contract.domain, contract.name)
+        if _there(place):
+            _look_at_folder(scan, place)
     for topic in (contract.clean_topic, contract.dead_letter_topic):
         _look_at_topic(scan, settings, topic)
 
@@ -101,6 +106,12 @@ def _look_at_topic(scan: Scan, settings: Settings, topic: str) -> None:
         raise
     except HeadwaterError as error:
         scan.unread[topic] = error.came
+
+
+def _there(place: str) -> bool:
+    from streams.connectors.scanned_files import is_folder  # noqa: PLC0415
+
+    return is_folder(place)
 
 
 def _look_at_folder(scan: Scan, target: str, leave_out: Sequence[str] = ()) -> None:

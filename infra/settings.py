@@ -8,6 +8,7 @@ librdkafka's own keys pass through untouched: the `[kafka]` table, or `HEADWATER
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,12 +17,17 @@ from types import MappingProxyType
 from typing import Any
 
 from contracts.errors import SettingsInvalid
+from lineage.places import Access, address, joined, remote
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 EMBEDDED_PORT = 19092
 """Port of the broker that `headwater up` starts: not Kafka's usual 9092, so that it does not meet a broker you already run."""
 
 KAFKA_PREFIX = "HEADWATER_KAFKA_"
+S3_PREFIX = "HEADWATER_S3_"
+S3_KEYS = {kept.name for kept in fields(Access)}
+Place = str
+"""A local folder, or `s3://bucket/prefix`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,15 @@ class Settings:
     """librdkafka keys. With `bootstrap.servers` set here an existing broker is used and none is started."""
     broker_port: int = EMBEDDED_PORT
     """Port of the embedded broker; its controller takes the next one."""
+    tables_at: Place = field(default="", metadata={"key": "tables"})
+    """Where the Delta tables stand: a folder, or `s3://bucket/prefix`. Unset: `tables` under home. The setting is `tables`."""
+    ledger_at: Place = field(default="", metadata={"key": "ledger"})
+    """Where the lineage ledger stands: as above. The setting is `ledger`."""
+    training_sets_at: Place = field(default="", metadata={"key": "training_sets"})
+    """Where training sets stand: as above. The setting is `training_sets`."""
+    s3: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """How `s3://` is reached: `endpoint`, `region`, `access_key_id`, `secret_access_key`, `session_token`, `retry_seconds`. What
+    is unset is found as AWS's tools find it: `AWS_ENDPOINT_URL`, `AWS_REGION`, its credential variables, profile or role."""
     jars: Path = Path()
     """Folder that the embedded broker's jars are kept in, to be shared between homes. Unset: under home."""
     java_home: str = ""
@@ -94,14 +109,30 @@ class Settings:
         return self.home / "run"
 
     @property
-    def tables(self) -> Path:
-        """Folder of the Delta tables: `silver/<domain>/<dataset>`, `quarantine/...`, `gold/<view>`."""
-        return self.home / "tables"
+    def tables(self) -> str:
+        """Place of the Delta tables: `silver/<domain>/<dataset>`, `quarantine/...`, `gold/<view>`."""
+        return self.tables_at or str(self.home / "tables")
 
     @property
-    def ledger(self) -> Path:
-        """Folder of the lineage ledger."""
-        return self.home / "ledger"
+    def ledger(self) -> str:
+        """Place of the lineage ledger."""
+        return self.ledger_at or str(self.home / "ledger")
+
+    @property
+    def shipped(self) -> Path:
+        """Folder that remembers how far each endpoint has been told of the ledger."""
+        return self.home / "ledger" / "shipped"
+
+    @property
+    def reaches(self) -> bool:
+        """Whether anything of this installation stands in an object store, or might be asked for there."""
+        return bool(self.s3) or any(map(remote, (self.tables, self.ledger, self.training_sets)))
+
+    @property
+    def access(self) -> Access:
+        """How object stores are reached."""
+        given: dict[str, Any] = dict(self.s3)
+        return Access(**given | ({"retry_seconds": float(given["retry_seconds"])} if "retry_seconds" in given else {}))
 
     @property
     def key_store(self) -> Path:
@@ -114,9 +145,9 @@ class Settings:
         return self.home / "features"
 
     @property
-    def training_sets(self) -> Path:
-        """Folder of the training sets."""
-        return self.home / "training_sets"
+    def training_sets(self) -> str:
+        """Place of the training sets."""
+        return self.training_sets_at or str(self.home / "training_sets")
 
     @property
     def expectations(self) -> Path:
@@ -133,9 +164,10 @@ class Settings:
 
         How a process that we start is told its settings. They may hold a password: hand them over, never print them.
         """
-        named = {name: getattr(self, name) for name in _KINDS}
-        texts = {name: _environ_text(value) for name, value in named.items() if value != Path()}
-        ours = {f"HEADWATER_{name.upper()}": text for name, text in texts.items()}
+        named = {key: getattr(self, name) for key, name in _NAMES.items()}
+        texts = {key: _environ_text(value) for key, value in named.items() if value != Path()}
+        ours = {f"HEADWATER_{key.upper()}": text for key, text in texts.items()}
+        ours |= {S3_PREFIX + key.upper(): value for key, value in self.s3.items()}
         return ours | {KAFKA_PREFIX + key.upper().replace(".", "_"): value for key, value in self.kafka.items()}
 
     def client(self, **extra: str | float | bool) -> dict[str, Any]:
@@ -159,14 +191,21 @@ def load_settings(
         values |= _from_file(path)
     elif named is not None:
         raise SettingsInvalid(f"no such file: {path}", expected="a TOML file", remedy="mend --config or HEADWATER_CONFIG")
-    kafka = dict(values.pop("kafka", {}))
-    values |= _from_environ(environ, kafka, base)
+    kafka, s3 = dict(values.pop("kafka", {})), dict(values.pop("s3", {}))
+    values |= _from_environ(environ, kafka, s3, base)
     values |= {key: value for key, value in overrides.items() if value is not None}
-    settings = replace(Settings(), **values, kafka=MappingProxyType(kafka))
+    fitted = {_NAMES[key]: value for key, value in values.items()}
+    settings = replace(Settings(), **fitted, kafka=MappingProxyType(kafka), s3=MappingProxyType(s3))
     return replace(settings, home=(base / settings.home).resolve())
 
 
-_KINDS = {f.name: f.type for f in fields(Settings) if f.name != "kafka"}
+_TABLES = ("kafka", "s3")
+_NAMES = {f.metadata.get("key", f.name): f.name for f in fields(Settings) if f.name not in _TABLES}
+"""Setting -> field. A place is kept as it was set, and told with its default."""
+_KINDS = {f.metadata.get("key", f.name): f.type for f in fields(Settings) if f.name not in _TABLES}
+_EXPECTED = {"Place": "a folder, or s3://bucket/prefix"}
+_THEIRS = {"endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
+"""What AWS's own variables say, unless ours do. Its credentials are not taken over: each library finds them itself."""
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -174,18 +213,27 @@ def _from_file(path: Path) -> dict[str, Any]:
         read = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsInvalid(str(error), expected="valid TOML in UTF-8", where=str(path)) from error
-    kafka = read.pop("kafka", {})
+    kafka, s3 = read.pop("kafka", {}), read.pop("s3", {})
     if not isinstance(kafka, dict):
         raise SettingsInvalid("kafka is not a table", expected="[kafka] with librdkafka keys", where=str(path))
+    if not isinstance(s3, dict):
+        raise SettingsInvalid("s3 is not a table", expected=f"[s3] with {', '.join(sorted(S3_KEYS))}", where=str(path))
     values = {key: _typed(key, value, str(path), path.parent) for key, value in read.items()}
-    return values | {"kafka": {key: _text(value) for key, value in _flat(kafka).items()}}
+    reached = {key: _s3_text(key, value, str(path)) for key, value in s3.items()}
+    return values | {"kafka": {key: _text(value) for key, value in _flat(kafka).items()}, "s3": reached}
 
 
-def _from_environ(environ: Mapping[str, str], kafka: dict[str, str], base: Path) -> dict[str, Any]:
+def _from_environ(environ: Mapping[str, str], kafka: dict[str, str], s3: dict[str, str], base: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    for key, names in _THEIRS.items():
+        if key not in s3 and (found := next(filter(None, map(environ.get, names)), None)):
+            s3[key] = found
     for name, text in environ.items():
         if name.startswith(KAFKA_PREFIX):
             kafka[name.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = text
+        elif name.startswith(S3_PREFIX):
+            key = name.removeprefix(S3_PREFIX).lower()
+            s3[key] = _s3_text(key, text, f"environment variable {name}")
         elif name.startswith("HEADWATER_") and name != "HEADWATER_CONFIG":
             key = name.removeprefix("HEADWATER_").lower()
             values[key] = _typed(key, text, f"environment variable {name}", base)
@@ -215,11 +263,37 @@ def _typed(key: str, value: Any, where: str, base: Path) -> Any:
     kind = _KINDS.get(key)
     if kind is None:
         known = ", ".join(sorted(_KINDS))
-        raise SettingsInvalid(f"unknown setting {key!r}", expected=f"one of {known}, or a [kafka] table", where=where)
+        raise SettingsInvalid(f"unknown setting {key!r}", expected=f"one of {known}, a [kafka] or an [s3] table", where=where)
     try:
-        return _converted(str(kind), value, base)
+        return _place(value, base) if kind == "Place" else _converted(str(kind), value, base)
     except (TypeError, ValueError) as error:
-        raise SettingsInvalid(f"{key} is {value!r}", expected=str(kind), where=where) from error
+        came = f"{key} is no such place" if kind == "Place" else f"{key} is {value!r}"  # an address may carry a secret
+        raise SettingsInvalid(came, expected=_EXPECTED.get(str(kind), str(kind)), where=where) from error
+
+
+def _s3_text(key: str, value: Any, where: str) -> str:
+    """Return a value of the [s3] table as text. Raises SettingsInvalid, which never tells the value: it may be a secret."""
+    if key not in S3_KEYS:
+        raise SettingsInvalid(f"unknown [s3] setting {key!r}", expected=f"one of {', '.join(sorted(S3_KEYS))}", where=where)
+    text = _text(value)
+    try:
+        good = key != "retry_seconds" or 0 <= float(text) < 86_400
+    except ValueError:
+        good = False
+    if not good or (key == "endpoint" and not re.fullmatch(r"https?://[^/@?#]+/?", text)):
+        expected = "seconds, less than a day" if key == "retry_seconds" else "http://host:port, or https"
+        raise SettingsInvalid(f"[s3] {key} cannot be used", expected=expected, where=where)
+    return text.rstrip("/") if key == "endpoint" else text
+
+
+def _place(value: Any, base: Path) -> str:
+    """Return a place as it is kept: a folder's path from the root on, or an address without a slash at its end."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    if "://" in value:
+        found = address(value)
+        return joined(f"s3://{found.bucket}", *([found.prefix] if found.prefix else []))
+    return str((base / Path(value).expanduser()).resolve()) if value else ""
 
 
 def _converted(kind: str, value: Any, base: Path) -> Any:

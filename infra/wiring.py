@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.contract import Catalog, Contract
@@ -22,6 +23,7 @@ from infra.settings import PROJECT_FOLDER, Settings
 if TYPE_CHECKING:
     from contracts.keys import KeyStore
     from lineage.emit import Emitter
+    from lineage.ledger import Ledger
     from streams.setup import Setup, Step
 
 ROOMS = ("contracts", "lineage", "streams", "features", "infra")
@@ -82,12 +84,28 @@ def one(settings: Settings, dataset: str) -> Contract:
     return found[0]
 
 
+def reach_stores(settings: Settings) -> None:
+    """Say how this process reaches object stores. To be called before anything remote is opened; may be called again."""
+    from lineage.connectors.object_store import reach  # noqa: PLC0415
+
+    reach(settings.access)
+
+
+def ledger(settings: Settings) -> Ledger:
+    """Return the ledger of this installation: a file, or objects in a bucket."""
+    from lineage.connectors.ledger_file import FileLedger  # noqa: PLC0415
+    from lineage.connectors.ledger_objects import ObjectLedger  # noqa: PLC0415
+    from lineage.places import remote  # noqa: PLC0415
+
+    reach_stores(settings)
+    return ObjectLedger(settings.ledger) if remote(settings.ledger) else FileLedger(Path(settings.ledger))
+
+
 def emitter(settings: Settings) -> Emitter:
     """Return the one emitter, on the ledger of this installation."""
-    from lineage.connectors.ledger_file import FileLedger  # noqa: PLC0415
     from lineage.emit import Emitter  # noqa: PLC0415
 
-    return Emitter(FileLedger(settings.ledger), settings.project)
+    return Emitter(ledger(settings), settings.project)
 
 
 def key_store(settings: Settings) -> KeyStore:
@@ -106,7 +124,7 @@ def setup(settings: Settings, contracts: Sequence[Contract], *, engine: str = "d
 
     return Setup(
         client=settings.client(),
-        tables=str(settings.tables),
+        tables=settings.tables,
         contracts=tuple(contracts),
         emitter=emitter(settings),
         keys=key_store(settings),

@@ -60,6 +60,10 @@ class Ledger(Protocol):
         """Return the entries from a position on, up to the end as it stood when the first one was asked for."""
         ...
 
+    def size(self) -> int:
+        """Return how many bytes of whole lines there are: a cheap way to see whether something is new."""
+        ...
+
 
 def entry_line(event_id: str, event: Mapping[str, Any]) -> bytes:
     """Return the line of an entry, its newline included."""
@@ -75,6 +79,19 @@ def line_id(line: bytes, position: Position) -> str:
     if at < 0 or not line.startswith(_LINE_START) or not line.endswith(_LINE_END):
         raise broken_line(position)
     return str(orjson.loads(line[at + len(_ID_MARK) - 1 : -1]))
+
+
+def packed_id(event_id: str) -> bytes:
+    """Return an id in the fewest bytes: 16 for a UUID in its one usual spelling, which all of ours have."""
+    if len(event_id) == 36:
+        try:
+            packed = bytes.fromhex(event_id.replace("-", ""))
+        except ValueError:
+            packed = b""
+        text = packed.hex()
+        if len(packed) == 16 and event_id == f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}":
+            return packed
+    return b"=" + event_id.encode("utf-8")
 
 
 def entry_of(line: bytes, position: Position) -> Entry:

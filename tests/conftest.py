@@ -13,6 +13,9 @@ from contracts.contract import Catalog
 from infra import stack
 from infra.process_table import port_free
 from infra.settings import PROJECT_FOLDER, Settings, load_settings
+from lineage.connectors import object_store as reached
+from lineage.places import Access
+from tests import object_stores
 
 JARS = PROJECT_FOLDER / ".headwater" / "kafka" / "jars"
 """Where `make setup` leaves Kafka's jars; fetched into it if they are not there."""
@@ -54,3 +57,20 @@ def broker_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settin
     settings = settings_in(tmp_path_factory.mktemp("broker"))
     with stack.broker(settings):
         yield settings
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_stores.Store]:
+    """Return a real server of S3's protocol, one for all tests: take buckets of your own."""
+    if not object_stores.WEED.exists():
+        pytest.skip("this environment has no seaweedfs")
+    with object_stores.server(tmp_path_factory.mktemp("object_store"), [free_ports() for _ in range(8)]) as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: object_stores.Store) -> Iterator[str]:
+    """Return the address of a bucket of the test's own, which this process may read and write."""
+    reached.reach(object_store.guest)
+    yield object_store.bucket()
+    reached.reach(Access())

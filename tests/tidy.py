@@ -40,6 +40,8 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "faust": ("streams/engines/faust_worker.py",),
     "mode": ("streams/engines/faust_worker.py",),
     "datacontract": ("contracts/connectors/exports.py",),
+    "boto3": ("lineage/connectors/object_store.py",),
+    "botocore": ("lineage/connectors/object_store.py",),
     "deltalake": ("streams/connectors/delta.py",),
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
     "redis": ("features/connectors/online_redis.py",),

@@ -26,6 +26,8 @@ from features.declarations import TrainingSet
 from features.manifest import Manifest, manifest_bytes
 from features.plan import LAYERS, Feature, Layer, Plan, Service, View, Window, check
 from features.workspace import Workspace
+from lineage.connectors.object_store import endpoint
+from lineage.places import joined, remote
 
 
 @contextmanager
@@ -85,7 +87,9 @@ def load_definitions(folders: Sequence[Path], project: str) -> Definitions:
 def feature_store(workspace: Workspace) -> Any:
     """Return Feast's own store object, configured for the workspace: what a user's Feast client would hold."""
     workspace.feature_store.mkdir(parents=True, exist_ok=True)
-    workspace.tables.mkdir(parents=True, exist_ok=True)
+    # Feast joins relative paths to a local folder alone; of tables in a bucket, sources have the whole address (`_located`).
+    root = workspace.feature_store if remote(workspace.tables) else Path(workspace.tables)
+    root.mkdir(parents=True, exist_ok=True)
     online: dict[str, Any] = {"type": "sqlite", "path": str(workspace.online_file)}
     if workspace.online_store == "redis":
         # Our writes say what gold says now; without skip_dedup a corrected value of the same event time would be refused.
@@ -97,9 +101,9 @@ def feature_store(workspace: Workspace) -> Any:
         online_store=online,
         offline_store={"type": "dask"},
         entity_key_serialization_version=3,
-        repo_path=workspace.tables,
+        repo_path=root,
     )
-    return FeatureStore(repo_path=str(workspace.tables), config=config)
+    return FeatureStore(repo_path=str(root), config=config)
 
 
 def apply(workspace: Workspace, definitions: Definitions) -> Manifest:
@@ -110,6 +114,7 @@ def apply(workspace: Workspace, definitions: Definitions) -> Manifest:
     """
     with quiet():
         store = feature_store(workspace)
+        _located(definitions, workspace.tables)
         gone = _gone(store, definitions)
         store.apply(definitions.objects, objects_to_delete=gone, partial=not gone)
     manifest = Manifest(definitions.plan, hashlib.sha256(workspace.registry_file.read_bytes()).hexdigest())
@@ -273,6 +278,15 @@ def _gone(store: Any, definitions: Definitions) -> list[Any]:
     views = [view for view in store.list_stream_feature_views() if view.name not in definitions.views]
     entities = [e for e in store.list_entities() if e.name not in definitions.entities and not e.name.startswith("__")]
     return [*services, *views, *entities]
+
+
+def _located(definitions: Definitions, tables: str) -> None:
+    """Give the batch sources of tables in a bucket their whole address, and the store's endpoint."""
+    for view in definitions.views.values() if remote(tables) else ():
+        options = view.batch_source.file_options
+        if "://" not in options.uri:
+            options.uri = joined(tables, options.uri)
+            options.s3_endpoint_override = endpoint()
 
 
 def _replace(file: Path, content: bytes) -> None:

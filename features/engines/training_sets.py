@@ -1,28 +1,24 @@
 """The hop from silver and gold to a training set: pin every table, join, write Parquet and a manifest, tell.
 
-A training set is a folder `<training sets>/<name>-<id>` with `rows.parquet` and `manifest.json`. The id is derived from what
-went in and what came out, so building again from the same tables gives the same folder. The folder is made under another
-name and renamed when it is whole: a crash leaves no half a training set under its id.
+A training set is a folder `<training sets>/<name>-<id>` with `rows.parquet` and `manifest.json`, on a disk or in a bucket. The id
+is derived from what went in and what came out, so building again from the same tables gives the same folder. A crash leaves no
+half a training set under its id (`features/connectors/training_set_store.py`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from contracts.errors import NotFound
 from contracts.records import CONTRACT_HASH
+from features.connectors.training_set_store import ROWS_FILE, keep, read_manifest, read_rows, rows_size, set_names
 from features.datasets import gold_dataset, service_dataset, silver_dataset
 from features.engines.aggregate import gold_uri, silver_uri
 from features.plan import Plan, View
@@ -31,20 +27,21 @@ from features.workspace import Workspace
 from lineage.digest import table_digest
 from lineage.facts import Column, ColumnOrigin, Dataset, HopFacts, RunRef
 from lineage.names import commit_id, feast_name, table_name
+from lineage.places import joined
 from streams.connectors import delta
-
-ROWS_FILE = "rows.parquet"
-MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A training set that stands on disk."""
+    """A training set that is kept."""
 
     id: str
-    folder: Path
+    folder: str
+    """Its folder, on a disk or in a bucket."""
     manifest: Mapping[str, Any]
     existed: bool
+    bytes: int = 0
+    """Of its file of rows."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +86,15 @@ def build_training_set(
     return built
 
 
-def read_training_set(folder: Path, training_set_id: str) -> tuple[dict[str, Any], pl.DataFrame]:
+def read_training_set(place: str, training_set_id: str) -> tuple[dict[str, Any], pl.DataFrame]:
     """Return the manifest and the rows of a training set by its id, or by its folder's name. Raises NotFound."""
-    found = sorted(path for path in folder.glob("*") if path.name == training_set_id or path.name.endswith(f"-{training_set_id}"))
-    if not found:
-        known = ", ".join(sorted(path.name for path in folder.glob("*-*"))) or "none is built yet"
+    names = set_names(place)
+    found = [name for name in names if name == training_set_id or name.endswith(f"-{training_set_id}")]
+    manifest = read_manifest(place, found[0]) if found else None
+    if manifest is None:
+        known = ", ".join(names) or "none is built yet"
         raise NotFound(f"no training set {training_set_id}", expected=known, remedy="headwater training-set build flight_delay")
-    manifest = json.loads((found[0] / MANIFEST_FILE).read_text("utf-8"))
-    return manifest, _frame(pq.read_table(found[0] / ROWS_FILE))
+    return manifest, _frame(read_rows(place, found[0]))
 
 
 def _read(workspace: Workspace, plan: Plan, name: str) -> _Inputs:
@@ -143,25 +141,12 @@ def _write(
         "digest": table_digest(table),
     }
     training_set_id = identity(content)
-    folder = workspace.training_sets / f"{name}-{training_set_id}"
-    if (folder / MANIFEST_FILE).is_file():
-        return Built(training_set_id, folder, json.loads((folder / MANIFEST_FILE).read_text("utf-8")), existed=True)
-    manifest = {"id": training_set_id, **content}
-    _put(folder, table, manifest)
-    return Built(training_set_id, folder, manifest, existed=False)
-
-
-def _put(folder: Path, table: pa.Table, manifest: Mapping[str, Any]) -> None:
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    pq.write_table(table, draft / ROWS_FILE, compression="zstd")
-    with (draft / MANIFEST_FILE).open("w", encoding="utf-8") as out:
-        json.dump(manifest, out, indent=1, sort_keys=True)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
-    draft.rename(folder)
+    place, called = workspace.training_sets, f"{name}-{training_set_id}"
+    there = read_manifest(place, called)
+    manifest = there or {"id": training_set_id, **content}
+    if there is None:
+        keep(place, called, table, manifest)
+    return Built(training_set_id, joined(place, called), manifest, there is not None, rows_size(place, called))
 
 
 def _facts(workspace: Workspace, plan: Plan, name: str, built: Built, run: RunRef) -> HopFacts:
@@ -174,7 +159,7 @@ def _facts(workspace: Workspace, plan: Plan, name: str, built: Built, run: RunRe
     inputs += [gold_dataset(gold_uri(workspace, v), plan.view(v), versions[f"gold {v}"]) for v in service.views]
     return HopFacts(
         run=run,
-        commit_id=commit_id(run.job, str(built.folder), built.id),
+        commit_id=commit_id(run.job, built.folder, built.id),
         committed_at=committed_at,
         inputs=(*inputs, service_dataset(plan, service)),
         outputs=(_output(workspace, plan, name, built),),
@@ -195,14 +180,14 @@ def _output(workspace: Workspace, plan: Plan, name: str, built: Built) -> Datase
     origins.append(ColumnOrigin(wanted.label.name, ((*answers, wanted.label.column),), "TRANSFORMATION"))
     origins.append(ColumnOrigin(AT, ((*spine, wanted.timestamp),)))
     origins += [ColumnOrigin(kept, ((*spine, kept),)) for kept in wanted.keep]
-    namespace, path = table_name(str(built.folder / ROWS_FILE))
+    namespace, path = table_name(joined(built.folder, ROWS_FILE))
     return Dataset(
         namespace,
         path,
         "training_set",
         columns=(*columns, Column(wanted.label.name, "Bool", wanted.description), Column(AT, "UnixTimestamp")),
         rows=int(built.manifest["rows"]),
-        bytes=(built.folder / ROWS_FILE).stat().st_size,
+        bytes=built.bytes,
         files=1,
         column_origins=tuple(origins),
     )

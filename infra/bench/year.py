@@ -84,13 +84,13 @@ def _wait_until_landed(settings: Settings, landing: Any) -> None:
 
     def landed(slot: Slot) -> int:
         if slot.topic in silver:
-            return landed_offset(str(settings.tables), silver[slot.topic], "silver", slot)
-        return landed_offset(str(settings.tables), quarantine[slot.topic], "quarantine", slot)
+            return landed_offset(settings.tables, silver[slot.topic], "silver", slot)
+        return landed_offset(settings.tables, quarantine[slot.topic], "quarantine", slot)
 
     deadline = time.monotonic() + LAND_SECONDS_MAX
     while any(landed(slot) < end for slot, end in ends.items()):
         if landing.poll() is not None or time.monotonic() > deadline:
-            raise TerminalError("land ended, or stands still, before all was landed", where=str(settings.tables))
+            raise TerminalError("land ended, or stands still, before all was landed", where=settings.tables)
         time.sleep(WATCH_SECONDS)
 
 

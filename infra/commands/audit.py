@@ -85,7 +85,7 @@ def audited(settings: Settings, contracts: Sequence[Contract], wait_seconds: flo
     """
     from lineage.audit import audit
 
-    raw, tables = BrokerReader(settings.client()), CoordinateReader(str(settings.tables), contracts, bronze=bronze)
+    raw, tables = BrokerReader(settings.client()), CoordinateReader(settings.tables, contracts, bronze=bronze)
     wanted = [(contract.dataset, contract.raw_topic) for contract in contracts]
     until = time.monotonic() + wait_seconds
     report = audit(wanted, raw, tables)
@@ -129,7 +129,7 @@ def audited_currents(settings: Settings, contracts: Sequence[Contract]) -> list[
 
     verdicts = []
     for contract in contracts:
-        version = merged_version(str(settings.tables), contract) if contract.change == "upsert" else None
+        version = merged_version(settings.tables, contract) if contract.change == "upsert" else None
         if version is None:
             continue
         silver, current = (delta.table_uri(settings.tables, x, contract.domain, contract.name) for x in ("silver", "current"))

@@ -44,7 +44,7 @@ def bronze(settings: Settings, dataset: str, offsets: tuple[str, ...], raw: bool
     wanted = offsets_given(offsets)
     keys = key_store(settings)
     told = False
-    for record in archived(str(settings.tables), contract, keys, wanted):
+    for record in archived(settings.tables, contract, keys, wanted):
         told = True
         click.echo(_line(record, contract, keys, raw=raw))
     if not told:

@@ -57,12 +57,12 @@ def dead_letters(
     keys = key_store(settings)
     found = []
     for contract in chosen(settings, datasets):
-        rows = standing_letters(str(settings.tables), contract)
+        rows = standing_letters(settings.tables, contract)
         found += [group for group in groups(rows, contract) if not reasons or group["reason"] in reasons]
         if example or unseal:
             for group in found:
                 if group["dataset"] == contract.dataset:
-                    group["example"] |= opened(str(settings.tables), contract, keys, group["example"], unseal=unseal, raw=raw)
+                    group["example"] |= opened(settings.tables, contract, keys, group["example"], unseal=unseal, raw=raw)
     result({"dead_letters": found}, json_wanted, lambda: text(found, examples=example or unseal))
     if not found:
         raise SystemExit(1)

@@ -49,12 +49,12 @@ def show(settings: Settings, dataset: str | None, column: str | None, json_wante
     is 1 if any part of the graph hangs in the air: pipelines may stand side by side, but each must begin at a topic.
     """
     from infra.output import result
-    from lineage.connectors.ledger_file import FileLedger
+    from infra.wiring import ledger
     from lineage.graph import build_graph
 
     if column and not dataset:
         raise click.UsageError("--column needs a DATASET")
-    graph = build_graph(entry.event for entry in FileLedger(settings.ledger).events())
+    graph = build_graph(entry.event for entry in ledger(settings).events())
     if dataset is None:
         result(_graph_dict(graph), json_wanted, lambda: "\n".join(_graph_lines(graph)))
         if _in_the_air(graph):
@@ -88,20 +88,19 @@ def rebuild(settings: Settings, url: str | None, json_wanted: bool) -> None:
 
 def _ship(settings: Settings, url: str | None, json_wanted: bool, *, from_start: bool = False, follow: bool = False) -> None:
     from infra.output import result
-    from infra.wiring import stop_on_signal
-    from lineage.connectors.ledger_file import FileLedger
+    from infra.wiring import ledger, stop_on_signal
     from lineage.connectors.marquez import ship
 
     url = url or settings.openlineage_url
     if not url:
         raise click.UsageError("no endpoint: give --url, or set OPENLINEAGE_URL")
-    ledger, folder, key = FileLedger(settings.ledger), settings.ledger / "shipped", settings.openlineage_api_key
+    events, folder, key = ledger(settings), settings.shipped, settings.openlineage_api_key
     with stop_on_signal() as stop:
-        report = ship(ledger, url, folder, api_key=key, from_start=from_start, stop=stop)
+        report = ship(events, url, folder, api_key=key, from_start=from_start, stop=stop)
         while follow and not stop():
-            if report.position.byte_offset < ledger.size():
+            if report.position.byte_offset < events.size():
                 result(report.as_dict(), json_wanted, _ship_text(report))
-                report = ship(ledger, url, folder, api_key=key, stop=stop)
+                report = ship(events, url, folder, api_key=key, stop=stop)
             time.sleep(_LOOK_SECONDS)
     result(report.as_dict(), json_wanted, _ship_text(report))
     if not report.ok and not (follow and report.away == "told to stop"):
@@ -110,11 +109,10 @@ def _ship(settings: Settings, url: str | None, json_wanted: bool, *, from_start:
 
 def shipped_to(settings: Settings) -> dict[str, Any]:
     """Ship what the endpoint of the settings lacks, without waiting long for it; return the report."""
-    from lineage.connectors.ledger_file import FileLedger
+    from infra.wiring import ledger
     from lineage.connectors.marquez import ship
 
-    key = settings.openlineage_api_key
-    return ship(FileLedger(settings.ledger), settings.openlineage_url, settings.ledger / "shipped", api_key=key).as_dict()
+    return ship(ledger(settings), settings.openlineage_url, settings.shipped, api_key=settings.openlineage_api_key).as_dict()
 
 
 def _ship_text(report: ShipReport) -> str:

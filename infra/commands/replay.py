@@ -84,10 +84,10 @@ def _as_dict(report: Report) -> dict[str, Any]:
 def _views(settings: Settings, dataset: str) -> list[str]:
     """Return the feature views that are computed from the dataset's silver table, as its gold tables say."""
     from streams.connectors import delta
+    from streams.connectors.table_places import table_names
 
-    gold = settings.tables / "gold"
-    logs = sorted(gold.glob("*/_delta_log")) if gold.is_dir() else []
-    built = {log.parent.name: delta.history(str(log.parent)) for log in logs}
+    gold = [name.split("/") for name in table_names(settings.tables, "gold")]
+    built = {names[1]: delta.history(delta.table_uri(settings.tables, *names)) for names in gold if len(names) == 2}
     return [view for view, commits in built.items() if any(past.metadata.get("silver") == dataset for past in commits)]
 
 

@@ -9,6 +9,7 @@ import click
 
 from infra.output import json_option, result, rows_text
 from infra.settings import Settings
+from lineage.places import remote
 
 ANSWER_SECONDS = 5.0
 
@@ -32,6 +33,8 @@ def status(ctx: click.Context, settings: Settings, json_wanted: bool) -> None:
         "embedded": settings.embedded,
         "bootstrap_servers": settings.bootstrap_servers,
         "home": settings.home,
+        "tables_at": settings.tables,
+        "ledger_at": settings.ledger,
         "broker": broker,
         "topics": _topics(settings) if up else [],
         "tables": _tables(settings),
@@ -82,16 +85,17 @@ def _topics(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _tables(settings: Settings) -> list[dict[str, Any]]:
-    """Return each Delta table under home, with its version and rows."""
-    logs = sorted(settings.tables.rglob("_delta_log")) if settings.tables.is_dir() else []
-    if not logs:
+    """Return each Delta table of this installation, with its version and rows."""
+    from streams.connectors.table_places import table_names
+
+    names = table_names(settings.tables)
+    if not names:
         return []
     from streams.connectors import delta
 
     rows = []
-    for log in logs:
-        table = delta.opened(str(log.parent))
-        name = str(log.parent.relative_to(settings.tables))
+    for name in names:
+        table = delta.opened(delta.table_uri(settings.tables, name))
         rows.append({"table": name, "table_version": table.version(), "rows": table.count()})
     return rows
 
@@ -106,6 +110,7 @@ def _text(data: dict[str, Any]) -> str:
         since = f"up for {broker['uptime_seconds']:,} s"
         parts = [f"Kafka {broker['kafka_release']} at {data['bootstrap_servers']} (pid {broker['pid']}), {since}"]
     parts.append(f"home: {data['home']}")
+    parts += [f"{name}: {data[f'{name}_at']}" for name in ("tables", "ledger") if remote(data[f"{name}_at"])]
     for key, heads in (("topics", ["topic", "partitions", "records"]), ("tables", ["table", "table_version", "rows"])):
         if data[key]:
             parts += ["", rows_text(heads, [[row[head] for head in heads] for row in data[key]])]

@@ -51,7 +51,7 @@ def build(
         f"{built.folder}\n"
         f"next: headwater training-set fit {built.id}"
     )
-    result({**manifest, "folder": str(built.folder), "existed": built.existed}, json_wanted, text)
+    result({**manifest, "folder": built.folder, "existed": built.existed}, json_wanted, text)
 
 
 @training_set.command(epilog=GROUP_EXAMPLE)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import DiskFull, LedgerBroken
-from lineage.ledger import START, Entry, Position, entry_line, entry_of, line_id
+from lineage.ledger import START, Entry, Position, entry_line, entry_of, line_id, packed_id
 
 FILE = "events.jsonl"
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -60,7 +60,7 @@ class FileLedger:
             self._catch_up(descriptor)
             new, lines = self._new(batch)
             self._write(descriptor, b"".join(lines))
-            self._ids.update(_key(event_id) for (event_id, _), fresh in zip(batch, new, strict=True) if fresh)
+            self._ids.update(packed_id(event_id) for (event_id, _), fresh in zip(batch, new, strict=True) if fresh)
             self._end = Position(self._end.line + len(lines), self._end.byte_offset + sum(map(len, lines)))
         return new
 
@@ -125,7 +125,7 @@ class FileLedger:
             read_to += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                learned.add(_key(line_id(line, at)))
+                learned.add(packed_id(line_id(line, at)))
                 at = Position(at.line + 1, at.byte_offset + len(line) + 1)
         if rest:
             self._set_aside(descriptor, at, rest)
@@ -151,7 +151,7 @@ class FileLedger:
         seen: set[bytes] = set()
         new, lines = [], []
         for event_id, line in batch:
-            key = _key(event_id)
+            key = packed_id(event_id)
             fresh = key not in self._ids and key not in seen
             seen.add(key)
             new.append(fresh)
@@ -173,19 +173,6 @@ class FileLedger:
                 os.ftruncate(descriptor, self._end.byte_offset)
                 os.fsync(descriptor)
             raise _disk_error(error, self.path) from error
-
-
-def _key(event_id: str) -> bytes:
-    """Return an id in the fewest bytes: 16 for a UUID in its one usual spelling, which all of ours have."""
-    if len(event_id) == 36:
-        try:
-            packed = bytes.fromhex(event_id.replace("-", ""))
-        except ValueError:
-            packed = b""
-        text = packed.hex()
-        if len(packed) == 16 and event_id == f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}":
-            return packed
-    return b"=" + event_id.encode("utf-8")
 
 
 def _durable_end(descriptor: int) -> int:

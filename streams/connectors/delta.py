@@ -31,7 +31,9 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
 
-from contracts.errors import CommitConflict, DiskFull, NotFound
+from contracts.errors import CommitConflict, DiskFull, HeadwaterError, NotFound
+from lineage import places
+from lineage.connectors.object_store import storage_options
 
 METADATA_KEY = "headwater"
 LOG_RETENTION = "interval 3650 days"
@@ -90,7 +92,10 @@ def table_uri(tables: Path | str, layer: str, *names: str) -> str:
 
 def exists(uri: str) -> bool:
     """Say whether there is a table."""
-    return bool(DeltaTable.is_deltatable(uri))
+    try:
+        return bool(DeltaTable.is_deltatable(uri, storage_options(uri)))
+    except (OSError, DeltaError) as error:
+        raise _translated(error, uri) from error
 
 
 def create_if_absent(
@@ -115,6 +120,7 @@ def create_if_absent(
                 "delta.checkpointInterval": CHECKPOINT_INTERVAL,
                 **(properties or {}),
             },
+            storage_options=storage_options(uri),
             commit_properties=_properties(metadata or {}, {}, None),
             raise_if_key_not_exists=False,  # properties of our own, beside Delta's
         )
@@ -412,12 +418,13 @@ def file_sizes(uri: str) -> list[int]:
 def opened(uri: str, table_version: int | None = None) -> DeltaTable:
     """Return delta-rs's own table object. Raises NotFound without a table or version."""
     try:
-        return DeltaTable(uri, version=table_version)
+        return DeltaTable(uri, version=table_version, storage_options=storage_options(uri))
     except TableNotFoundError as error:
         raise NotFound(f"no Delta table at {uri}", remedy="land something into it first: headwater status") from error
-    except DeltaError as error:
-        if table_version is None:
-            raise
+    except (OSError, DeltaError) as error:
+        translated = _translated(error, uri)
+        if table_version is None or isinstance(error, OSError) or isinstance(translated, HeadwaterError):
+            raise translated from error
         raise NotFound(f"{uri} has no version {table_version}", remedy="headwater status shows the versions") from error
 
 
@@ -476,4 +483,4 @@ def _translated(error: Exception, uri: str) -> Exception:
     text = str(error)
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text or "os error 28" in text:
         return DiskFull(f"no space left to write to {uri}", remedy="free some room and start again: nothing was half written")
-    return error
+    return (places.told(error, uri) if places.remote(uri) else None) or error

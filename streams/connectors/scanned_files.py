@@ -22,6 +22,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from contracts.errors import NotFound
+from lineage.connectors.object_store import file_system
+from lineage.places import remote
 from streams.connectors import scanned_sqlite
 from streams.scan import Piece
 
@@ -68,11 +70,11 @@ class Folder:
 def folder_at(target: str, leave_out: Iterable[str] = ()) -> Folder:
     """Return the files at a local path or an `s3://` address, those below `leave_out` named apart.
 
-    Credentials and endpoint of S3 are AWS's usual variables, or stand in the address's query (`?endpoint_override=...`).
+    S3 is reached as the settings say, or AWS's usual variables, or as the address's query does (`?endpoint_override=...`).
     Raises NotFound when nothing is there.
     """
     if "://" in target:
-        system, path = pafs.FileSystem.from_uri(target)
+        system, path = _remote(target)
         shown = target.split("?", maxsplit=1)[0].rstrip("/")
     else:
         system, path = pafs.LocalFileSystem(), str(Path(target).resolve())
@@ -88,6 +90,21 @@ def folder_at(target: str, leave_out: Iterable[str] = ()) -> Folder:
     kept = [found for found in files if not any(found.path == s or found.path.startswith(s + "/") for s in skipped)]
     named = [Place(found.path, found.size, shown + found.path.removeprefix(path.rstrip("/"))) for found in kept]
     return Folder(system, tuple(sorted(named, key=lambda place: place.name)), skipped)
+
+
+def is_folder(place: str) -> bool:
+    """Say whether there is a folder at a local path or an address: of a bucket, whether anything's name begins so."""
+    if "://" not in place:
+        return Path(place).is_dir()
+    system, path = _remote(place)
+    return bool(system.get_file_info(path).type == pafs.FileType.Directory)
+
+
+def _remote(target: str) -> tuple[pafs.FileSystem, str]:
+    if remote(target) and "?" not in target:
+        return file_system(target)
+    system, path = pafs.FileSystem.from_uri(target)
+    return system, path
 
 
 def pieces(system: pafs.FileSystem, place: Place) -> Iterator[Piece]:

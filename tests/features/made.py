@@ -90,9 +90,9 @@ class Clock:
 def workspace(home: Path, definitions: Sequence[Path] = (DEFINITIONS,), **changes: Any) -> Workspace:
     """Return a workspace in a folder of the test's own."""
     parts: dict[str, Any] = {
-        "tables": home / "tables",
+        "tables": str(home / "tables"),
         "feature_store": home / "features",
-        "training_sets": home / "training_sets",
+        "training_sets": str(home / "training_sets"),
         "project": "made_up",
         "definitions": tuple(definitions),
         "emitter": Emitter(FileLedger(home / "ledger")),

@@ -107,8 +107,8 @@ def shops(tmp_path: Path) -> tuple[Workspace, Plan]:
 
 def merged(place: Workspace) -> None:
     """Bring the current table up to silver."""
-    made = setup(replace(Settings(), home=place.tables.parent), [CONTRACT])
-    current.run(replace(made, tables=str(place.tables), emitter=place.emitter), lambda: False, drain=True)
+    made = setup(replace(Settings(), home=Path(place.tables).parent), [CONTRACT])
+    current.run(replace(made, tables=place.tables, emitter=place.emitter), lambda: False, drain=True)
 
 
 def values(place: Workspace, view: str) -> list[tuple[str, datetime, int | None]]:

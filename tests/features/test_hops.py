@@ -227,7 +227,7 @@ def test_lineage_connects_silver_to_the_training_set(built: tuple[Workspace, Pla
         _add(made_from, place, job)
     trained = [name for name in made_from if name.endswith("rows.parquet")]
     reached = _reached(made_from, trained[0])
-    silver = {str(place.tables / "silver" / "flights" / name) for name in ("scheduled", "departed", "arrived", "weather")}
+    silver = {f"{place.tables}/silver/flights/{name}" for name in ("scheduled", "departed", "arrived", "weather")}
     assert silver <= reached
     assert {"feature_service/flight_delay", "feature_view/origin_weather"} <= reached
 

@@ -44,7 +44,7 @@ def land(settings: Settings, contract: Contract, *values: bytes, first: int = 0)
     lenient = replace(contract, fields=tuple(replace(field, rules=()) for field in contract.fields))
     given = Setup(
         client={"bootstrap.servers": "nowhere:9"},
-        tables=str(settings.tables),
+        tables=settings.tables,
         contracts=(lenient,),
         emitter=emitter(settings),
         keys=key_store(settings),

@@ -103,7 +103,7 @@ def test_search_finds_passages(first: dict[str, Any]) -> None:
 
 
 def test_raw_topics_to_training_set_is_one_connected_graph(settings: Settings, first: dict[str, Any]) -> None:
-    graph = build_graph(entry.event for entry in FileLedger(settings.ledger).events())
+    graph = build_graph(entry.event for entry in FileLedger(Path(settings.ledger)).events())
     assert len(components(graph)) == 2
     training_set = next(name for name in graph.datasets if first["training_set"]["id"] in name.name)
     above = {edge.source.name for edge in upstream(graph, training_set)}
@@ -115,7 +115,7 @@ def test_raw_topics_to_training_set_is_one_connected_graph(settings: Settings, f
 def test_every_run_that_began_has_ended(settings: Settings, first: dict[str, Any]) -> None:
     assert first["lineage"]["events"]
     states: dict[str, set[str]] = {}
-    for entry in FileLedger(settings.ledger).events():
+    for entry in FileLedger(Path(settings.ledger)).events():
         states.setdefault(entry.event["run"]["runId"], set()).add(entry.event["eventType"])
     assert states
     assert all("START" in seen and "COMPLETE" in seen for seen in states.values())
@@ -160,5 +160,5 @@ def test_a_run_after_one_that_was_killed_outright_ends_where_an_undisturbed_one_
 
 def test_names_of_the_graph_are_whole(settings: Settings, first: dict[str, Any]) -> None:
     assert first["lineage"]["path"] == str(settings.ledger)
-    graph = build_graph(entry.event for entry in FileLedger(settings.ledger).events())
+    graph = build_graph(entry.event for entry in FileLedger(Path(settings.ledger)).events())
     assert all(isinstance(name, Name) and name.namespace and name.name for name in graph.datasets)

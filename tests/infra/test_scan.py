@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
-from urllib.request import urlopen
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pytest
 from click.testing import CliRunner
 
 from infra.main import main
 from infra.scanning import scanned
 from infra.settings import Settings
+from lineage.connectors.object_store import Objects
 from streams.connectors import delta
 from streams.recognise import entities
 from tests.conftest import free_ports
+from tests.object_stores import Store, settings_on
 from tests.waiting import until
 
 ADDRESS = "ada.example@mail.example.org"
-WEED = Path(sys.executable).with_name("weed")
 
 
 def test_a_clear_folder_is_0_and_personal_data_1(tmp_path: Path) -> None:
@@ -62,59 +59,17 @@ def test_a_file_that_is_not_what_it_says_is_unread_and_the_rest_still_looked_at(
     assert [finding.place for finding in done.findings] == [f"{tmp_path}/c.txt"]
 
 
-@pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the address of a bucket on a server of S3's protocol."""
-    port, master, volume, filer = (free_ports() for _ in range(4))
-    config = tmp_path / "s3.json"
-    identity = {
-        "name": "t",
-        "credentials": [{"accessKey": "made", "secretKey": "up"}],
-        "actions": ["Admin", "Read", "Write", "List"],
-    }
-    config.write_text(json.dumps({"identities": [identity]}), "utf-8")
-    ports = [
-        f"-master.port={master}",
-        f"-volume.port={volume}",
-        f"-filer.port={filer}",
-        f"-s3.port={port}",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-    ]
-    grpc = [f"-{name}.port.grpc={free_ports()}" for name in ("master", "volume", "filer", "s3")]
-    command = [str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={tmp_path}", "-s3", f"-s3.config={config}"]
-    with (tmp_path / "weed.log").open("wb") as log:
-        server = subprocess.Popen([*command, *ports, *grpc], stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        until(lambda: server.poll() is not None or _answers(port), 60)
-        assert server.poll() is None, (tmp_path / "weed.log").read_text()[-2000:]
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "up")
-        yield f"s3://stuff/there?endpoint_override=127.0.0.1:{port}&scheme=http&allow_bucket_creation=true"
-    finally:
-        server.kill()  # its leave-taking takes half a minute, and nothing of it is kept
-        server.wait(30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/status", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @pytest.mark.servers
-@pytest.mark.skipif(not WEED.exists(), reason="this environment has no seaweedfs")
-def test_a_bucket_is_looked_through(bucket: str) -> None:
-    system, path = pafs.FileSystem.from_uri(bucket)
-    system.create_dir("stuff")
+def test_a_bucket_is_looked_through(bucket: str, object_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in (("a.txt", "nothing"), ("b/c.jsonl", f'{{"m": "{ADDRESS}"}}')):
-        with system.open_output_stream(f"{path}/{name}") as file:
-            file.write(text.encode())
-    done = scanned(Settings(), [bucket], entities)
-    assert [(f.place, f.type, f.first) for f in done.findings] == [("s3://stuff/there/b/c.jsonl", "email", "line 1")]
+        Objects(bucket).put_if_absent(f"there/{name}", text.encode())
+    done = scanned(settings_on(Settings(), bucket, object_store.guest), [f"{bucket}/there"], entities)
+    assert [(f.place, f.type, f.first) for f in done.findings] == [(f"{bucket}/there/b/c.jsonl", "email", "line 1")]
     assert len(done.places) == 2
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.guest.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.guest.secret_access_key)
+    query = f"?endpoint_override={object_store.endpoint.removeprefix('http://')}&scheme=http"
+    assert scanned(Settings(), [f"{bucket}/there{query}"], entities).findings == done.findings
 
 
 @pytest.mark.servers

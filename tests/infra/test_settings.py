@@ -99,6 +99,54 @@ def test_other_tools_variables_count_unless_ours_say_otherwise(tmp_path: Path) -
     assert settings.java_home == "/our/jdk"
 
 
+def test_places_are_folders_or_addresses(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    text = 'tables = "s3://bucket/prefix/"\nledger = "kept"\n[s3]\nendpoint = "http://127.0.0.1:9000/"\nretry_seconds = 3\n'
+    settings = load_settings(written(tmp_path / "conf", text), environ={}, folder=tmp_path)
+    assert (settings.tables, settings.ledger) == ("s3://bucket/prefix", str(tmp_path / "conf" / "kept"))
+    assert settings.training_sets == str(tmp_path / ".headwater" / "training_sets")
+    assert (settings.access.endpoint, settings.access.retry_seconds) == ("http://127.0.0.1:9000", 3.0)
+
+
+def test_tables_follow_a_home_that_is_put_elsewhere(tmp_path: Path) -> None:
+    settings = load_settings(environ={}, folder=tmp_path)
+    assert dataclasses.replace(settings, home=tmp_path / "other").tables == str(tmp_path / "other" / "tables")
+
+
+def test_aws_variables_say_where_s3_is_unless_ours_do(tmp_path: Path) -> None:
+    environ = {"AWS_ENDPOINT_URL": "https://theirs.example", "AWS_DEFAULT_REGION": "eu-central-1", "AWS_SECRET_ACCESS_KEY": "no"}
+    theirs = load_settings(environ=environ, folder=tmp_path)
+    assert dict(theirs.s3) == {"endpoint": "https://theirs.example", "region": "eu-central-1"}
+    ours = load_settings(environ=environ | {"HEADWATER_S3_ENDPOINT": "https://ours.example"}, folder=tmp_path)
+    assert ours.access.endpoint == "https://ours.example"
+
+
+SECRET = "a-made-up-secret"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HEADWATER_TABLES": f"s3://key:{SECRET}@bucket/tables"},
+        {"HEADWATER_TABLES": f"gs://bucket/{SECRET}"},
+        {"HEADWATER_S3_ENDPOINT": f"http://key:{SECRET}@127.0.0.1:9000"},
+        {"HEADWATER_S3_SECRET": SECRET},
+        {"HEADWATER_S3_RETRY_SECONDS": SECRET},
+    ],
+)
+def test_a_bad_place_is_named_and_its_secret_is_not(tmp_path: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(environ=environ, folder=tmp_path)
+    assert next(iter(environ)) in caught.value.where
+    assert SECRET not in str(caught.value)
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    settings = load_settings(environ={"HEADWATER_S3_SECRET_ACCESS_KEY": SECRET}, folder=tmp_path)
+    assert settings.access.secret_access_key == SECRET
+    assert SECRET not in repr(settings) + repr(settings.access)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().broker_port = 1  # type: ignore[misc]
@@ -113,9 +161,17 @@ TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size
     project=TEXT,
     folders=st.lists(st.sampled_from(["/a", "/b c", "/d"]), min_size=1, max_size=3),
     kafka=st.dictionaries(st.sampled_from(["bootstrap.servers", "sasl.password", "linger.ms"]), TEXT),
+    s3=st.dictionaries(st.sampled_from(["region", "access_key_id", "secret_access_key", "session_token"]), TEXT),
+    places=st.tuples(*3 * [st.sampled_from(["", "/a/b c", "s3://bucket", "s3://bucket/a/b"])]),
 )
 def test_a_child_is_told_exactly_our_settings(
-    port: int, seconds: float, project: str, folders: list[str], kafka: dict[str, str]
+    port: int,
+    seconds: float,
+    project: str,
+    folders: list[str],
+    kafka: dict[str, str],
+    s3: dict[str, str],
+    places: tuple[str, str, str],
 ) -> None:
     ours = dataclasses.replace(
         load_settings(environ={}, folder=Path("/somewhere")),
@@ -124,5 +180,9 @@ def test_a_child_is_told_exactly_our_settings(
         project=project,
         contracts=tuple(map(Path, folders)),
         kafka=kafka,
+        s3=s3,
+        tables_at=places[0],
+        ledger_at=places[1],
+        training_sets_at=places[2],
     )
     assert load_settings(environ=ours.environ(), folder=Path("/another")) == ours

@@ -30,7 +30,7 @@ def called(settings: Settings, command: Any, *arguments: str) -> Result:
 def told(tmp_path: Path) -> Settings:
     """Settings with a ledger that tells of a whole path."""
     settings = Settings(home=tmp_path)
-    ledger = FileLedger(settings.ledger)
+    ledger = FileLedger(Path(settings.ledger))
     ledger.append_all([(f"event {place}", event) for place, event in enumerate(path())])
     return settings
 
@@ -47,7 +47,7 @@ def test_show_lists_jobs_and_says_that_all_is_one_graph(told: Settings) -> None:
 
 def test_show_of_a_graph_in_two_parts_names_what_stands_apart_and_says_no(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    FileLedger(settings.ledger).append_all([(str(place), event) for place, event in enumerate(path(with_symlink=False))])
+    FileLedger(Path(settings.ledger)).append_all([(str(place), event) for place, event in enumerate(path(with_symlink=False))])
     shown = called(settings, lineage, "show")
     assert shown.exit_code == 1
     assert f"apart, and from no topic: {SERVICE}" in shown.output

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from contracts.errors import DiskFull, LedgerBroken
 from lineage.connectors import ledger_file
 from lineage.connectors.ledger_file import FileLedger
-from lineage.ledger import START, Position, entry_line, entry_of, line_id
+from lineage.ledger import START, Position, entry_line, entry_of, line_id, packed_id
 from lineage.names import derived_id
 
 PROJECT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def test_an_id_is_found_in_its_line_whatever_the_event_says(event_id: str, text:
 )
 def test_packed_ids_keep_apart_what_is_apart(event_id: str) -> None:
     others = {event_id.upper(), event_id.lower(), event_id.replace("-", ""), event_id + " "} - {event_id}
-    assert ledger_file._key(event_id) not in {ledger_file._key(other) for other in others}
+    assert packed_id(event_id) not in {packed_id(other) for other in others}
 
 
 @pytest.mark.parametrize("cut", [1, 10, 60])

@@ -44,7 +44,7 @@ def setup(tmp_settings: Settings) -> Setup:
 def setup_of(settings: Settings) -> Setup:
     return Setup(
         client={"bootstrap.servers": "nowhere:9"},
-        tables=str(settings.tables),
+        tables=settings.tables,
         contracts=(EVOLVING,),
         emitter=emitter(settings),
         keys=key_store(settings),

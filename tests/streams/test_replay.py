@@ -167,7 +167,7 @@ def world(tmp_settings) -> World:
     moment = [datetime(2026, 1, 2, tzinfo=UTC)]
     made = Setup(
         client={"bootstrap.servers": "nowhere:9"},
-        tables=str(tmp_settings.tables),
+        tables=tmp_settings.tables,
         contracts=(STRICT,),
         emitter=emitter(tmp_settings),
         keys=key_store(tmp_settings),

@@ -47,7 +47,7 @@ class Clock:
 def setup(tmp_settings: Settings) -> Setup:
     return Setup(
         client={"bootstrap.servers": "nowhere:9"},
-        tables=str(tmp_settings.tables),
+        tables=tmp_settings.tables,
         contracts=(PLAIN,),
         emitter=emitter(tmp_settings),
         keys=key_store(tmp_settings),

@@ -28,7 +28,7 @@ from tests.streams.made import PLAIN, Message, a_moment, cleaned, records_of, se
 def setup(tmp_settings) -> Setup:
     return Setup(
         client={"bootstrap.servers": "nowhere:9"},
-        tables=str(tmp_settings.tables),
+        tables=tmp_settings.tables,
         contracts=(PLAIN,),
         emitter=emitter(tmp_settings),
         keys=key_store(tmp_settings),

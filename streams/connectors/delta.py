@@ -124,6 +124,9 @@ def create_if_absent(
             commit_properties=_properties(metadata or {}, {}, None),
             raise_if_key_not_exists=False,  # properties of our own, beside Delta's
         )
+    except CommitFailedError as error:
+        if not exists(uri):  # else another made it meanwhile, or we did, and the answer was lost
+            raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
         raise _translated(error, uri) from error
 

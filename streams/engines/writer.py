@@ -151,6 +151,7 @@ class TableWriter:
             try:
                 made = self._write(rows, there, metadata, seen)
             except CommitConflict:
+                self._tell_own_since(seen)
                 continue
             self._known = (made.table_version, rows.schema)
             self.setup.step(f"{self.layer} commit")
@@ -275,6 +276,16 @@ class TableWriter:
             facts = at_version(self._facts_told(committed), past.table_version)
             if facts.commit_id not in told:
                 self.setup.emitter.commit(facts)
+
+    def _tell_own_since(self, seen: int) -> None:
+        """Tell of commits of this run behind a version: a race that was lost to ourselves.
+
+        In an object store, the answer to a commit may be lost, and what is sent again then finds its own first try there.
+        """
+        for past in delta.history(self.uri, max(1, delta.current_version(self.uri) - seen)):
+            committed = json.loads(past.metadata.get("facts", "{}"))
+            if past.table_version > seen and committed.get("run_id") == self.run.run_id:
+                self.setup.emitter.commit(at_version(self._facts_told(committed), past.table_version))
 
     def _facts_told(self, told: Mapping[str, Any]) -> HopFacts:
         """Return the facts that a commit's metadata tells, as its process would have told them to the ledger."""

@@ -45,11 +45,14 @@ class Told:
     ready: str = ""
     """A file to make at the first commit step, for a test that waits for the job to be at work."""
     limits: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that say where tables and ledger stand."""
 
     def settings(self) -> Settings:
         """Return the settings of the driver's home."""
         home = Path(self.home)
-        return replace(load_settings(environ={}, folder=home, home=home), kafka=MappingProxyType(dict(self.kafka)))
+        plain = load_settings(environ={}, folder=home, home=home)
+        return replace(plain, kafka=MappingProxyType(dict(self.kafka)), **self.kept)
 
     def dataset(self) -> Contract:
         """Return the contract, in a domain of the test's own, so that its topics are too."""

@@ -11,6 +11,7 @@ from contracts.contract import Contract
 from infra.commands.audit import audited
 from infra.settings import Settings
 from infra.wiring import emitter
+from lineage.names import table_name
 from streams.connectors import delta
 from streams.connectors.kafka import RAW_CONFIG, Sender, end_offsets, ensure_topics
 from streams.topology import clean_job, land_job
@@ -59,6 +60,7 @@ class Place:
     def told(self, job: str, group: str, **more: object) -> Told:
         """Return what a driver process or an in-process run is told."""
         kafka = {**self.settings.client()}
+        kept = {name: getattr(self.settings, name) for name in ("tables_at", "ledger_at")} | {"s3": dict(self.settings.s3)}
         limits = {**LIMITS, **(more.pop("limits", None) or {})}  # type: ignore[dict-item]
         return Told(
             job=job,
@@ -68,6 +70,7 @@ class Place:
             domain=self.contract.domain,
             group=f"{self.contract.domain}.{job}.{group}",
             limits=limits,
+            kept=kept,
             **more,  # type: ignore[arg-type]
         )
 
@@ -111,7 +114,7 @@ def assert_one_event_per_table_commit(place: Place) -> None:
     made = []
     for layer in ("silver", "quarantine"):
         uri = delta.table_uri(place.settings.tables, layer, place.contract.domain, place.contract.name)
-        made += [(uri, past.table_version) for past in delta.history(uri) if "facts" in past.metadata]
+        made += [(table_name(uri)[1], past.table_version) for past in delta.history(uri) if "facts" in past.metadata]
     assert sorted(told) == sorted(made)
 
 

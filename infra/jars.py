@@ -1,4 +1,4 @@
-"""What the local broker runs on: a JDK that is new enough, and Kafka's jars, fetched once by Maven.
+"""What programs in Java run on here: a JDK that is new enough, and jars, fetched once by Maven.
 
 The jars of one pom live in a folder named by the pom's hash. It is filled under another name and renamed when whole, so
 a folder that is there is complete, whatever was killed while fetching, and a changed pom is fetched anew.
@@ -21,13 +21,29 @@ from pathlib import Path
 from contracts.errors import StackBroken
 from infra.settings import PROJECT_FOLDER, Settings
 
-POM = PROJECT_FOLDER / "infra" / "kafka" / "pom.xml"
 JAVA_MAJOR_MIN = 17
 FETCH_SECONDS_MAX = 900.0
-KAFKA_JAR = re.compile(r"kafka_2\.13-(?P<release>[\d.]+)\.jar$")
 
 INSTALL_JAVA = f"install a JDK {JAVA_MAJOR_MIN} or newer (Debian: apt install openjdk-17-jdk-headless), or point JAVA_HOME at one"
 INSTALL_MAVEN = "install Maven 3.6 or newer (Debian: apt install maven)"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Jars that are fetched together, as one pom lists them."""
+
+    about: str
+    """What is fetched, and how much, for a person."""
+    pom: Path
+    jar: re.Pattern[str]
+    """Finds the jar that they are for, and in its name the group `release`."""
+
+
+KAFKA = Bundle(
+    "Kafka's jars (44 MB, once)",
+    PROJECT_FOLDER / "infra" / "kafka" / "pom.xml",
+    re.compile(r"kafka_2\.13-(?P<release>[\d.]+)\.jar$"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,13 +79,19 @@ def fetched_jars(settings: Settings, say: Callable[[str], None]) -> Jars:
     Raises StackBroken if Maven is missing or fails, with the last of what it said.
     """
     base = settings.jars if settings.jars != Path() else settings.broker_home / "jars"
-    folder = base / hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    folder = fetched(settings, KAFKA, base, say)
+    return Jars(folder, release_in(folder, KAFKA))
+
+
+def fetched(settings: Settings, bundle: Bundle, base: Path, say: Callable[[str], None]) -> Path:
+    """Return the folder under `base` with a bundle's jars, fetching them if they are not there. Raises as `fetched_jars` does."""
+    folder = base / hashlib.sha256(bundle.pom.read_bytes()).hexdigest()[:16]
     if not folder.is_dir():
         base.mkdir(parents=True, exist_ok=True)
         with locked(base / ".lock"):
             if not folder.is_dir():
-                _fetch(settings, base, folder, say)
-    return Jars(folder, _kafka_release(folder))
+                _fetch(settings, bundle, base, folder, say)
+    return folder
 
 
 @contextmanager
@@ -80,13 +102,13 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(settings: Settings, base: Path, folder: Path, say: Callable[[str], None]) -> None:
+def _fetch(settings: Settings, bundle: Bundle, base: Path, folder: Path, say: Callable[[str], None]) -> None:
     for left in base.glob(".fetching-*"):  # by one that was killed: we hold the lock
         shutil.rmtree(left)
     maven = shutil.which("mvn")
     if maven is None:
         raise StackBroken("Maven is missing", expected="`mvn` on the PATH", remedy=INSTALL_MAVEN)
-    say("fetching Kafka's jars (44 MB, once)")
+    say(f"fetching {bundle.about}")
     draft = base / f".fetching-{os.getpid()}"
     command = [
         maven,
@@ -95,7 +117,7 @@ def _fetch(settings: Settings, base: Path, folder: Path, say: Callable[[str], No
         "-B",
         "--strict-checksums",
         "-f",
-        str(POM),
+        str(bundle.pom),
         "dependency:copy-dependencies",
         f"-DoutputDirectory={draft}",
     ]
@@ -104,13 +126,13 @@ def _fetch(settings: Settings, base: Path, folder: Path, say: Callable[[str], No
         done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS_MAX, env=environ, check=False)
     except subprocess.TimeoutExpired as error:
         raise StackBroken(
-            f"Maven did not end in {FETCH_SECONDS_MAX:.0f} s", where=str(POM), remedy="see whether it has network"
+            f"Maven did not end in {FETCH_SECONDS_MAX:.0f} s", where=str(bundle.pom), remedy="see whether it has network"
         ) from error
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
         remedy = "see whether Maven reaches its repository (~/.m2/settings.xml), then the same command again"
-        raise StackBroken(f"Maven ended with {done.returncode}:\n{last}", where=str(POM), remedy=remedy)
-    _kafka_release(draft)
+        raise StackBroken(f"Maven ended with {done.returncode}:\n{last}", where=str(bundle.pom), remedy=remedy)
+    release_in(draft, bundle)
     draft.rename(folder)
 
 
@@ -123,11 +145,17 @@ def _repository() -> list[str]:
     return [] if registered.is_dir() else [f"-Dmaven.repo.local={Path.home() / '.m2' / 'repository'}"]
 
 
-def _kafka_release(folder: Path) -> str:
+def release_in(folder: Path, bundle: Bundle) -> str:
+    """Return the release of what the jars are for. Raises StackBroken where its jar is not among them."""
     for jar in folder.iterdir():
-        if found := KAFKA_JAR.search(jar.name):
+        if found := bundle.jar.search(jar.name):
             return found["release"]
-    raise StackBroken("Kafka's own jar is not among the jars", where=str(folder), remedy="delete the folder; it is fetched anew")
+    raise StackBroken(
+        "the jar that the others are for is not among them",
+        expected=bundle.jar.pattern,
+        where=str(folder),
+        remedy="delete the folder; it is fetched anew",
+    )
 
 
 def _java_program(settings: Settings) -> str:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bronze": ("infra.commands.bronze:bronze", "Read archived raw records back."),
     "dead-letters": ("infra.commands.dead_letters:dead_letters", "List what is quarantined, and why."),
     "replay": ("infra.commands.replay:replay", "Send quarantined or archived records through today's contract."),
+    "backfill": ("infra.commands.backfill:backfill", "Archived records that no table holds into silver and quarantine."),
     "features": ("infra.commands.features:features", "Apply, build, materialize, get and search features."),
     "training-set": ("infra.commands.training_set:training_set", "Build point-in-time correct training sets."),
     "lineage": ("infra.commands.lineage:lineage", "Show lineage, and ship it to Marquez."),

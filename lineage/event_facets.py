@@ -70,6 +70,7 @@ WHAT_A_HOP_DOES: dict[Hop, str] = {
     "fold": "Finds exact and near duplicates among a silver table's rows, and names the row that stands for each.",
     "archive": "Keeps the records of a raw topic in a Delta table, sealed under a key per subject.",
     "replay": "Sends quarantined or archived records through today's contract and code, and puts the tables right.",
+    "backfill": "Cleans archived records that no table holds yet into silver and quarantine.",
     "aggregate": "Computes a feature view's values as of event time from silver tables.",
     "materialize": "Copies the latest values of a feature view to the online store.",
     "apply": "Enters feature definitions into the registry.",

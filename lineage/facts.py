@@ -18,6 +18,7 @@ Hop = Literal[
     "current",
     "archive",
     "replay",
+    "backfill",
     "fold",
     "aggregate",
     "materialize",

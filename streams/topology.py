@@ -41,6 +41,11 @@ def replay_job(contract: Contract) -> str:
     return f"{contract.dataset}.replay"
 
 
+def backfill_job(contract: Contract) -> str:
+    """Return the name of the backfill job."""
+    return f"{contract.dataset}.backfill"
+
+
 def test_job(contract: Contract) -> str:
     """Return the name of the job that validates the silver table, whole or what is new in it."""
     return f"{contract.dataset}.test"

@@ -17,6 +17,8 @@ from lineage.connectors import object_store as reached
 from lineage.places import Access
 from tests import object_stores
 
+pytest_plugins = ["tests.spark"]
+
 JARS = PROJECT_FOLDER / ".headwater" / "kafka" / "jars"
 """Where `make setup` leaves Kafka's jars; fetched into it if they are not there."""
 

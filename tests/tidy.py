@@ -64,7 +64,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "openlineage": (),
     "duckdb": (),
     "great_expectations": ("contracts/connectors/great_expectations.py",),
-    "pyspark": (),
+    "pyspark": ("streams/connectors/spark.py",),
     "pyflink": (),
 }
 """Foreign library -> where it may be imported. A benchmark may use any beside: it measures the bare thing."""

@@ -311,7 +311,7 @@ def _executed(merger: TableMerger, uri: str) -> dict[str, Any]:
         raise _translated(error, uri) from error
 
 
-def added(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch] | None:
+def added(uri: str, first: int, last: int, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch] | None:
     """Return the rows that the commits from version `first` to `last` added; None if any did more than add rows.
 
     Compactions add none. Read from Delta's change data feed, which of commits that add is the files they added.
@@ -324,7 +324,7 @@ def added(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch] | None:
     if first > last:
         return iter(())
     reader: Iterator[pa.RecordBatch] = pa.RecordBatchReader.from_stream(
-        table.load_cdf(starting_version=first, ending_version=last)
+        table.load_cdf(starting_version=first, ending_version=last, columns=list(columns) if columns is not None else None)
     )
     return reader
 

@@ -11,6 +11,8 @@ several, a combining accent as one of its own.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +53,14 @@ FINDERS: tuple[Finder, ...] = (
     *people.NAME_FINDERS,
 )
 NUMBER_OF_TYPE = {kind: number for number, kind in enumerate(TYPES_WITH_NAMES)}
+
+NUMBERED = np.array(
+    [NUMBER_OF_TYPE[each.type] for each in (*finance.RECOGNISERS, *national_ids.RECOGNISERS) if each.type != "iban"]
+    + [NUMBER_OF_TYPE["phone"]]
+)
+"""The kinds that are told by digits, which a code or a fraction may hold by chance."""
+CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])|[0-9]\.[0-9]{10,}")
+"""A UUID (RFC 9562), or a number with a long fraction: one in four thousand of these holds what passes as a national number."""
 
 ENTITY_SCHEMA = {"row": pl.Int64, "type": pl.String, "start": pl.Int64, "end": pl.Int64}
 
@@ -101,7 +111,7 @@ def byte_spans(texts: pl.Series, types: Collection[str] = TYPES) -> Spans:
     if waiting.str.contains(MARKS).any():
         waiting = waiting.str.replace_all(MARKS, "\x02")
     for _ in range(ROUNDS_MAX):
-        here = _merged([_of_types(spans, types) for spans in _candidates(waiting, finders)])
+        here = _outside_codes(waiting, _merged([_of_types(spans, types) for spans in _candidates(waiting, finders)]))
         if not len(here):
             break
         found.append(Spans(rows[here.rows], here.types, here.starts, here.ends))
@@ -129,6 +139,25 @@ def _of_types(spans: Spans, types: Collection[str]) -> Spans:
     if len(types) >= len(TYPES):
         return spans
     kept = np.isin(spans.types, [NUMBER_OF_TYPE[kind] for kind in types])
+    return Spans(spans.rows[kept], spans.types[kept], spans.starts[kept], spans.ends[kept])
+
+
+def _outside_codes(texts: pl.Series, spans: Spans) -> Spans:
+    """Return the spans without the numbers that stand within a code."""
+    numbers = np.flatnonzero(np.isin(spans.types, NUMBERED))
+    if not len(numbers):
+        return spans
+    data, offsets = buffers(texts)
+    kept, row = np.ones(len(spans), bool), -1
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for at in numbers.tolist():
+        if int(spans.rows[at]) != row:
+            row = int(spans.rows[at])
+            codes = [code.span() for code in CODE.finditer(data[offsets[row] : offsets[row + 1]].tobytes())]
+            firsts, lasts = [first for first, _ in codes], [last for _, last in codes]
+        before = bisect_right(firsts, int(spans.starts[at])) - 1
+        kept[at] = before < 0 or spans.ends[at] > lasts[before]
     return Spans(spans.rows[kept], spans.types[kept], spans.starts[kept], spans.ends[kept])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from uuid import UUID
 
 import polars as pl
 import pytest
@@ -138,3 +139,26 @@ def test_what_looks_like_a_placeholder_holds_nothing_to_find():
 )
 def test_what_names_the_machine_itself_or_a_run_is_nobody(value):
     assert found(f"at {value}, since then") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5130f868-7958-5099-8906-538d7de1da6e",
+        "23412341-2346-4123-8123-412341234123",
+        "-0.35714285714285715",
+        "1.5454545454545454",
+    ],
+)
+def test_a_code_or_a_fraction_is_no_number_of_a_person(text: str) -> None:
+    assert entities(pl.Series([f"run {text}, {text}"])).height == 0
+
+
+@given(st.uuids(), st.floats(allow_nan=False, allow_infinity=False))
+def test_no_uuid_and_no_float_is_taken_for_a_person(identity: UUID, number: float) -> None:
+    assert entities(pl.Series([str(identity), repr(number), f'{{"id": "{identity}", "n": {number!r}}}'])).height == 0
+
+
+def test_a_number_beside_a_code_is_still_found() -> None:
+    text = "5130f868-7958-5099-8906-538d7de1da6e 4111 1111 1111 1111"
+    assert entities(pl.Series([text]))["type"].to_list() == ["card"]

@@ -48,6 +48,17 @@ def entity_key_prefix(names: Sequence[str]) -> bytes:
     return struct.pack("<I", len(encoded)) + b"".join(struct.pack("<II", _STRING, len(name)) + name for name in encoded)
 
 
+def is_entity_key(octets: bytes) -> bool:
+    """Say whether these bytes are one serialized entity key, to the last of them."""
+    (count,) = struct.unpack_from("<I", octets) if len(octets) >= 4 else (0,)
+    parts, at = 0, 4
+    while at + 8 <= len(octets):
+        (length,) = struct.unpack_from("<I", octets, at + 4)
+        at += 8 + length
+        parts += 1
+    return at == len(octets) and parts == 2 * count > 0
+
+
 def entity_values(key: bytes) -> dict[str, Any]:
     """Return the join keys and values of a serialized entity key."""
     (count,) = struct.unpack_from("<I", key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from contracts.errors import NotFound
+from contracts.errors import CommitConflict, NotFound
 from features.feast_layout import Unknown, entity_key, from_microseconds, parsed_key, value
 from features.plan import Plan, View
 
@@ -19,6 +19,9 @@ GOLD_VERSION = "_gold_version"
 """Kept beside each entity's features: the version of the gold table that the values are from."""
 EVENT_US = "_event_us"
 """Kept beside each entity's features: event time in microseconds. Feast's SQLite store keeps whole seconds."""
+FENCE = "_fence"
+"""Kept beside each entity's features: the fence of the claim that wrote them, as each store likes it."""
+FENCE_DIGITS = 16
 
 Status = Literal["present", "null", "missing", "expired", "unreadable"]
 
@@ -31,27 +34,72 @@ class Stored:
     event_time: datetime
 
 
-class OnlineStore(Protocol):
-    """A place for online values in Feast's layout. Reads see what was written before they began; `remove` is durable."""
+@dataclass(frozen=True)
+class Row:
+    """What is to stand in a store of one entity in one view. `values` holds GOLD_VERSION and EVENT_US beside the features."""
 
-    def read(self, view: str, keys: Sequence[bytes], names: Sequence[str]) -> list[Stored | None]:
-        """Return what is stored of each entity key, in order; None for one that is not there."""
+    key: bytes
+    event_us: int
+    values: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one view is asked for: so many entities by key, and of each the values of these names."""
+
+    view: str
+    keys: Sequence[bytes]
+    names: Sequence[str]
+
+
+class OnlineStore(Protocol):
+    """A place for online values in Feast's layout, safe for several readers and writers.
+
+    Who writes claims the view first. The claim's fence is greater than every fence before it and stands beside each entity
+    that is written under it, so that a writer which was overtaken changes nothing that a later one has written. Every method
+    raises TransientError where the store does not answer in time, after having waited for it; each may be called again.
+    """
+
+    def read(self, asked: Sequence[Asked]) -> list[list[Stored | None]]:
+        """Return what is stored, for each view and entity in order; None for an entity that is not there."""
         ...
 
     def scan(self, view: View, names: Sequence[str]) -> Iterator[tuple[bytes, Stored]]:
-        """Yield every entity of the view, in no set order."""
+        """Yield every entity of the view, in no set order, part by part. An entity may come twice."""
         ...
 
-    def remove(self, view: View, keys: Iterable[bytes]) -> int:
-        """Remove the view's values of these entities; return how many there were."""
+    def claim(self, view: str) -> str:
+        """Return a fence for a writer that begins now. Fences compare as text: the later is the greater."""
+        ...
+
+    def claimed(self, view: str) -> str:
+        """Return the fence of the last claim, empty without one."""
+        ...
+
+    def write(self, view: View, rows: Sequence[Row], fence: str) -> None:
+        """Write the rows, each whole or not at all. Durable as far as the store is, on return.
+
+        Raises CommitConflict where the view was claimed since: then no row stands that was not there before.
+        """
+        ...
+
+    def remove(self, view: View, keys: Iterable[bytes], fence: str) -> int:
+        """Remove the view's values of these entities, except what a later claim wrote; return how many were removed."""
+        ...
+
+    def sweep(self, view: View, fence: str) -> int:
+        """Remove every entity of the view that was not written under this fence; return how many there were.
+
+        Raises CommitConflict where the view was claimed since.
+        """
         ...
 
     def marked(self, view: str) -> str:
         """Return the mark that was set last, empty without one."""
         ...
 
-    def mark(self, view: str, mark: str) -> None:
-        """Set the view's mark: what the values in the store were made from. Durable on return."""
+    def mark(self, view: str, mark: str, fence: str) -> None:
+        """Set the view's mark: what its values were made from. Raises CommitConflict where the view was claimed since."""
         ...
 
 
@@ -78,13 +126,28 @@ def served_vector(
     asked = plan.service(service)
     views = [plan.view(name) for name in asked.views]
     _demand_entities(service, views, entities)
-    read = {view.name: _read(store, view, entities) for view in views}
+    asked_of = [Asked(view.name, [key_of(view, entities)], stored_names(view)) for view in views]
+    read = {view.name: stored[0] for view, stored in zip(views, store.read(asked_of), strict=True)}
     return [_served(plan.view(view), feature, read[view], now) for view, feature in asked.features]
 
 
 def entity_columns(views: Iterable[View]) -> dict[str, str]:
     """Return the entity columns of the views, each once, with its type."""
     return {entity.name: entity.dtype for view in views for entity in view.entities}
+
+
+def stored_names(view: View) -> list[str]:
+    """Return the names of all that is kept of an entity in the view: its features, and what they are from."""
+    return [*(feature.name for feature in view.features), GOLD_VERSION, EVENT_US]
+
+
+def overtaken(view: str) -> CommitConflict:
+    """Return the error for a writer whose view was claimed by a later one."""
+    return CommitConflict(
+        f"a later materialization of {view} has begun: this one gave way to it",
+        expected="one at a time",
+        remedy="nothing, if that one ends well; else headwater features materialize",
+    )
 
 
 def key_of(view: View, entities: Mapping[str, Any]) -> bytes:
@@ -106,11 +169,6 @@ def _demand_entities(service: str, views: Sequence[View], entities: Mapping[str,
             where=f"feature service {service}",
             remedy=f"headwater features get {service} {example}",
         )
-
-
-def _read(store: OnlineStore, view: View, entities: Mapping[str, str]) -> Stored | None:
-    names = [*(feature.name for feature in view.features), GOLD_VERSION, EVENT_US]
-    return store.read(view.name, [key_of(view, entities)], names)[0]
 
 
 def _served(view: View, feature: str, stored: Stored | None, now: datetime | None) -> Served:

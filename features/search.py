@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.feast_layout import entity_values, value
-from features.online import GOLD_VERSION, OnlineStore
+from features.online import GOLD_VERSION, Asked, OnlineStore
 from features.plan import View
 
 
@@ -31,7 +31,7 @@ def nearest(store: OnlineStore, view: View, question: npt.NDArray[np.float32], t
     thousands of passages; an index takes this function's place where there are millions.
     """
     vector = next(feature.name for feature in view.features if feature.embeds)
-    scanned = sorted(store.scan(view, [vector]), key=lambda pair: pair[0])
+    scanned = sorted(dict(store.scan(view, [vector])).items(), key=lambda pair: pair[0])
     keyed = [(key, value(stored.values.get(vector, b""))) for key, stored in scanned]
     keyed = [(key, found) for key, found in keyed if found]
     if not keyed:
@@ -51,7 +51,7 @@ def cosines(vectors: npt.NDArray[np.float32], question: npt.NDArray[np.float32])
 
 
 def _hits(store: OnlineStore, view: View, keys: Sequence[bytes], scores: Sequence[float], names: Sequence[str]) -> list[Hit]:
-    rows = store.read(view.name, keys, [*names, GOLD_VERSION])
+    [rows] = store.read([Asked(view.name, keys, [*names, GOLD_VERSION])])
     hits = []
     for key, score, row in zip(keys, scores, rows, strict=True):
         stored = row.values if row is not None else {}

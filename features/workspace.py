@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from contracts.contract import PassagePlan
+from features.redis_access import RedisAccess
 from lineage.emit import Emitter
 from lineage.facts import Hop, ParentRun, RunRef
 from lineage.names import run_id
@@ -36,8 +37,10 @@ class Workspace:
     """What tells this process from another of the same job."""
     alive: Callable[[str], bool]
     """Whether the process that an instance names still runs, so that a killed one's runs are closed."""
+    secret: Callable[[str], bytes]
+    """This installation's secret of a name, 32 bytes, made on first use: for names of entities that tell nothing."""
     online_store: str = "sqlite"
-    redis: str = "localhost:6379"
+    redis: RedisAccess = field(default_factory=RedisAccess)
     parent: ParentRun | None = None
     passages: Callable[[str], PassagePlan | None] = no_plan
     """How a dataset's contract wants its documents cut for search."""

@@ -36,7 +36,7 @@ def scanned(settings: Settings, targets: Sequence[str], entities: Entities, say:
     """
     scan = Scan(entities)
     reach_stores(settings)
-    for target in targets or ("home", *_topics(settings), *(("redis",) if settings.online_store == "redis" else ())):
+    for target in targets or ("home", *_topics(settings), *(("redis",) if settings.online == "redis" else ())):
         say(f"looking at {target}")
         _look(scan, settings, target)
     return scan
@@ -138,9 +138,10 @@ def _look_at_file(scan: Scan, folder: Folder, place: Place) -> None:
 
 def _redis(settings: Settings) -> Iterator[Piece]:
     from features.connectors.online_redis import stored_octets  # noqa: PLC0415
+    from infra.wiring import redis_access  # noqa: PLC0415
     from streams.connectors.scanned_files import readable  # noqa: PLC0415
 
-    for count, (_, octets) in enumerate(stored_octets(settings.redis), start=1):
+    for count, (_, octets) in enumerate(stored_octets(redis_access(settings)), start=1):
         texts = [readable(each) for each in octets]
         yield Piece("redis", "", pl.Series("text", texts, pl.String), partial(_key, count))
 

@@ -42,7 +42,7 @@ class Settings:
     """Folders with Feast definitions."""
     project: str = "headwater"
     """Name of the Feast project, and of the job namespace in lineage."""
-    kafka: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    kafka: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """librdkafka keys. With `bootstrap.servers` set here an existing broker is used and none is started."""
     broker_port: int = EMBEDDED_PORT
     """Port of the embedded broker; its controller takes the next one."""
@@ -63,17 +63,27 @@ class Settings:
     """Where `--engine spark` runs: `local[*]` (in this machine, all cores) or a cluster's URL."""
     spark_memory: str = "2g"
     """Of Spark's driver, which in local mode does the work too."""
-    online_store: str = "sqlite"
-    """`sqlite` (under home) or `redis`."""
-    redis: str = "localhost:6379"
-    """Feast's connection string for Redis: `host:port[,db=0][,ssl=true][,password=...]`."""
+    online_store: str = ""
+    """`sqlite` (under home) or `redis`. Empty: `sqlite` beside the embedded broker, `redis` with a broker of your own."""
+    redis: str = field(default="localhost:6379", repr=False)
+    """Feast's connection string for Redis: `host:port[,host:port...][,db=0][,ssl=true][,...]`, any parameter of redis-py's."""
+    redis_type: str = "redis"
+    """`redis` (one server, or one name before several) or `redis_cluster`."""
+    redis_username: str = ""
+    """ACL user. Empty: Redis' own default user."""
+    redis_password: str = field(default="", repr=False)
+    """Its password: give HEADWATER_REDIS_PASSWORD, so that it stands in no file."""
+    redis_ca: Path = Path()
+    """File of certificates that Redis' own is held against; the connection is TLS then. The system's: `ssl=true` in `redis`."""
+    redis_wait_seconds: float = 5.0
+    """A fault of Redis that may pass is waited out for so long; one answer is waited for at most as long."""
     openlineage_url: str = ""
     """Marquez or another OpenLineage endpoint; also read from OPENLINEAGE_URL. Empty: events stay in the ledger."""
-    openlineage_api_key: str = ""
+    openlineage_api_key: str = field(default="", repr=False)
     """Sent as a bearer token to `openlineage_url`; also read from OPENLINEAGE_API_KEY."""
     keys: Path = Path()
     """File of the key store, with the master key beside it (`master.key`). Unset: `keys/keys.sqlite` under home."""
-    master_key: str = ""
+    master_key: str = field(default="", repr=False)
     """Master key of the key store, 64 hex digits, where it must not lie beside it: give HEADWATER_MASTER_KEY."""
     batch_records: int = 5_000
     """At most so many records in one batch of a clean job."""
@@ -96,6 +106,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether the broker is ours to start and stop."""
         return "bootstrap.servers" not in self.kafka
+
+    @property
+    def online(self) -> str:
+        """The online store in use: what `online_store` says, or what goes with the broker."""
+        return self.online_store or ("sqlite" if self.embedded else "redis")
 
     @property
     def bootstrap_servers(self) -> str:
@@ -203,6 +218,8 @@ def load_settings(
     return replace(settings, home=(base / settings.home).resolve())
 
 
+SECRETS = ("redis", "redis_password", "master_key", "openlineage_api_key")
+"""Settings whose values no message repeats."""
 _TABLES = ("kafka", "s3")
 _NAMES = {f.metadata.get("key", f.name): f.name for f in fields(Settings) if f.name not in _TABLES}
 """Setting -> field. A place is kept as it was set, and told with its default."""
@@ -271,7 +288,8 @@ def _typed(key: str, value: Any, where: str, base: Path) -> Any:
     try:
         return _place(value, base) if kind == "Place" else _converted(str(kind), value, base)
     except (TypeError, ValueError) as error:
-        came = f"{key} is no such place" if kind == "Place" else f"{key} is {value!r}"  # an address may carry a secret
+        said = f"{key} is of type {type(value).__name__}" if key in SECRETS else f"{key} is {value!r}"
+        came = f"{key} is no such place" if kind == "Place" else said  # an address may carry a secret
         raise SettingsInvalid(came, expected=_EXPECTED.get(str(kind), str(kind)), where=where) from error
 
 

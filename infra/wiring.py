@@ -22,6 +22,7 @@ from infra.settings import PROJECT_FOLDER, Settings
 
 if TYPE_CHECKING:
     from contracts.keys import KeyStore
+    from features.redis_access import RedisAccess
     from lineage.emit import Emitter
     from lineage.ledger import Ledger
     from streams.setup import Setup, Step
@@ -106,6 +107,20 @@ def emitter(settings: Settings) -> Emitter:
     from lineage.emit import Emitter  # noqa: PLC0415
 
     return Emitter(ledger(settings), settings.project)
+
+
+def redis_access(settings: Settings) -> RedisAccess:
+    """Return where the online store's Redis is, and how one gets in. Nothing is asked of it yet."""
+    from features.redis_access import redis_access as access  # noqa: PLC0415
+
+    return access(
+        settings.redis,
+        kind=settings.redis_type,
+        username=settings.redis_username,
+        password=settings.redis_password,
+        ca="" if settings.redis_ca == Path() else str(settings.redis_ca),
+        wait_seconds=settings.redis_wait_seconds,
+    )
 
 
 def key_store(settings: Settings) -> KeyStore:

@@ -44,7 +44,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "botocore": ("lineage/connectors/object_store.py",),
     "deltalake": ("streams/connectors/delta.py",),
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
-    "redis": ("features/connectors/online_redis.py",),
+    "redis": ("features/connectors/redis_client.py",),
     "sqlite3": (
         "features/connectors/online_sqlite.py",
         "contracts/connectors/key_store.py",

@@ -1,4 +1,4 @@
-"""Feast, the only file that runs it: definitions into a plan, objects into the registry, values into the online store.
+"""Feast, the only file that runs it: definitions into a plan, objects into the registry.
 
 Feast is configured in code, so that nothing is read from or written to the working directory; its own OpenLineage emitter
 stays off (`lineage/` is the one emitter). Importing this module loads Feast, which takes seconds: readers of online values
@@ -40,9 +40,7 @@ def quiet() -> Iterator[None]:
 
 with quiet():
     from feast import Entity, FeatureService, FeatureStore, KafkaSource, RepoConfig
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.stream_feature_view import StreamFeatureView
-    from feast.type_map import python_values_to_proto_values
     from feast.types import Array
 
     from features.sources import CURRENT_TAG, DATASET_TAG, EMBEDS_TAG, LAYER_TAG, VIEW_TAG
@@ -92,8 +90,7 @@ def feature_store(workspace: Workspace) -> Any:
     root.mkdir(parents=True, exist_ok=True)
     online: dict[str, Any] = {"type": "sqlite", "path": str(workspace.online_file)}
     if workspace.online_store == "redis":
-        # Our writes say what gold says now; without skip_dedup a corrected value of the same event time would be refused.
-        online = {"type": "redis", "connection_string": workspace.redis, "skip_dedup": True}
+        online = workspace.redis.feast()
     config = RepoConfig(
         project=workspace.project,
         provider="local",
@@ -120,41 +117,6 @@ def apply(workspace: Workspace, definitions: Definitions) -> Manifest:
     manifest = Manifest(definitions.plan, hashlib.sha256(workspace.registry_file.read_bytes()).hexdigest())
     _replace(workspace.manifest_file, manifest_bytes(manifest))
     return manifest
-
-
-def write_online(store: Any, view: View, rows: Sequence[Mapping[str, Any]], extra: Mapping[str, Sequence[int]]) -> None:
-    """Write rows of a gold table through Feast's online store class, in its layout.
-
-    Each row holds the view's entity columns, features, `event_timestamp` and `created_timestamp`. `extra` are further
-    columns of whole numbers to keep beside each entity's features, under names that no feature has.
-    """
-    with quiet():
-        feast_view = store.get_stream_feature_view(view.name)
-    keys = [_entity_key(view, row) for row in rows]
-    columns = {f.name: _protos([row[f.name] for row in rows], f.dtype) for f in view.features}
-    columns |= {name: _protos(list(values), "Int64") for name, values in extra.items()}
-    data = [
-        (key, {name: values[at] for name, values in columns.items()}, row["event_timestamp"], row["created_timestamp"])
-        for at, (key, row) in enumerate(zip(keys, rows, strict=True))
-    ]
-    store._get_provider().online_write_batch(store.config, feast_view, data, None)  # noqa: SLF001  the provider has no public name
-
-
-def _entity_key(view: View, row: Mapping[str, Any]) -> Any:
-    values = [_protos([row[entity.name]], entity.dtype)[0] for entity in view.entities]
-    return EntityKey(join_keys=list(view.keys), entity_values=values)
-
-
-def _protos(values: list[Any], dtype: str) -> list[Any]:
-    return list(python_values_to_proto_values(values, _value_type(dtype)))
-
-
-def _value_type(dtype: str) -> Any:
-    from feast import types  # noqa: PLC0415  beside the one use of its names by text
-
-    if dtype.startswith("Array("):
-        return Array(getattr(types, dtype[6:-1])).to_value_type()
-    return getattr(types, dtype).to_value_type()
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:

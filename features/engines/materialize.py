@@ -1,14 +1,16 @@
-"""The hop from gold to the online store: each entity's newest row, through Feast's own online store class.
+"""The hop from gold to the online store: each entity's newest row, in Feast's layout.
 
 | step | what a crash after it leaves |
 | --- | --- |
-| 1 pin the gold version; stop if the store's mark names it | nothing |
-| 2 write the rows, batch by batch, each value's neighbour naming its gold version | some entities new, some old, all true |
-| 3 remove the entities that gold no longer has | all new, no mark |
-| 4 set the mark | a store without its event |
-| 5 lineage event, derived from the mark | a finished hop |
+| 1 look at the store's mark: stop if it names today's gold and nobody has written since | nothing |
+| 2 claim the view: a fence that overtakes every writer before | a claim, so that the mark counts no more |
+| 3 pin gold; write the rows by parts, each under the fence and naming its gold version | some new, some old, all true |
+| 4 remove the entities that were not written under the fence: gold no longer has them | all new, no mark |
+| 5 set the mark, if nobody has claimed the view since | a store without its event |
+| 6 lineage event, derived from the mark | a finished hop |
 
-A restart runs the same code: without the mark it writes everything again, equal.
+A restart runs the same code: without a mark that holds it writes everything again, equal. Gold is pinned after the claim, so
+a greater fence never stands for an older gold version; of two at once, the earlier gives way (`CommitConflict`).
 """
 
 from __future__ import annotations
@@ -17,19 +19,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
-
-import polars as pl
-import pyarrow as pa
 
 from contracts.errors import NotFound
-from features.aggregates import EVENT_TIMESTAMP
 from features.connectors.online_store import online_store
 from features.datasets import gold_dataset, moment, online_dataset, view_dataset
 from features.engines.aggregate import gold_uri, last_build
-from features.feast_layout import entity_key
-from features.gold import CREATED_TIMESTAMP
-from features.online import EVENT_US, GOLD_VERSION
+from features.engines.newest import newest_parts
+from features.online import OnlineStore
+from features.online_rows import online_rows
 from features.plan import Plan, View
 from features.workspace import Workspace
 from lineage.facts import HopFacts, RunRef
@@ -52,8 +49,8 @@ class Materialized:
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """What the online store keeps about its values of one view."""
+class Mark:
+    """What the online store keeps about its values of one view: the materialization point, and who made it so."""
 
     gold_version: int
     until: str
@@ -64,47 +61,62 @@ class _Mark:
     started_at: str
     finished_at: str
     code_version: str
+    fence: str = ""
 
 
 def materialize(workspace: Workspace, plan: Plan, views: Iterable[str] = (), until: datetime | None = None) -> list[Materialized]:
     """Bring the online store up to the gold tables of the views (all by default); return what was done, in plan order.
 
     With `until`, each entity's newest row at or before that time is taken. May be called again: what the store's mark
-    names is left alone. The definitions must be applied. Raises NotFound where a view has no gold table yet.
+    names is left alone. The definitions must be applied. Raises NotFound where a view has no gold table yet, TransientError
+    where the store is away, CommitConflict where a later materialization overtook this one: the mark is untouched then.
     """
-    from features.connectors.feast_registry import feature_store  # noqa: PLC0415  Feast takes seconds to load
-
-    feast = feature_store(workspace)
-    return [_materialize(workspace, plan.view(name), until, feast) for name in list(views) or list(plan.views)]
-
-
-def newest_rows(view: View, gold: pa.Table, until: datetime | None = None) -> pa.Table:
-    """Return each entity's newest row, at or before `until` where it is given, ordered by entity."""
-    frame = pl.from_arrow(gold)
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101  a table is never a series
-    if until is not None:
-        frame = frame.filter(pl.col(EVENT_TIMESTAMP) <= until)
-    rows = frame.sort(*view.keys, EVENT_TIMESTAMP, CREATED_TIMESTAMP).unique(list(view.keys), keep="last", maintain_order=True)
-    return rows.to_arrow()
+    store = online_store(workspace)
+    wanted = until.isoformat() if until is not None else ""
+    return [_materialize(workspace, plan.view(name), store, wanted) for name in list(views) or list(plan.views)]
 
 
-def _materialize(workspace: Workspace, view: View, until: datetime | None, feast: Any) -> Materialized:
+def rewrite(workspace: Workspace, view: View, store: OnlineStore, until: str) -> Materialized:
+    """Write all of the view's values again, whatever the mark says: how a store that lost or spoilt some is repaired."""
+    mark = _write(workspace, view, store, until)
+    return _told(workspace, view, mark, up_to_date=False)
+
+
+def read_mark(store: OnlineStore, view: str) -> Mark | None:
+    """Return the view's mark, None without one."""
+    text = store.marked(view)
+    return Mark(**json.loads(text)) if text else None
+
+
+def gold_version_of(workspace: Workspace, view: View) -> int:
+    """Return the newest version of the view's gold table. Raises NotFound without one."""
     source = gold_uri(workspace, view.name)
     if last_build(source) is None:
         raise NotFound(f"no gold table of {view.name}", expected=f"a table at {source}", remedy="headwater features build")
-    gold_version = delta.current_version(source)
-    store = online_store(workspace)
-    mark = _read_mark(store.marked(view.name))
-    wanted = until.isoformat() if until is not None else ""
+    return delta.current_version(source)
+
+
+def _materialize(workspace: Workspace, view: View, store: OnlineStore, until: str) -> Materialized:
+    gold_version = gold_version_of(workspace, view)
+    mark = read_mark(store, view.name)
     if mark is not None:
         _tell(workspace, _facts(workspace, view, mark))
     workspace.close_abandoned(f"{view.name}.materialize")
-    up_to_date = mark is not None and (mark.gold_version, mark.until) == (gold_version, wanted)
+    # A claim after the mark's is a writer that has not ended, or never will: what it wrote, nobody has said.
+    up_to_date = mark is not None and (mark.gold_version, mark.until, mark.fence) == (
+        gold_version,
+        until,
+        store.claimed(view.name),
+    )
     if mark is None or not up_to_date:
-        mark = _write(workspace, view, gold_version, until, feast)
+        mark = _write(workspace, view, store, until)
+    return _told(workspace, view, mark, up_to_date=up_to_date)
+
+
+def _told(workspace: Workspace, view: View, mark: Mark, *, up_to_date: bool) -> Materialized:
     facts = _facts(workspace, view, mark)
     _tell(workspace, facts)
-    return Materialized(view.name, gold_version, mark.entities, mark.removed, up_to_date, facts.seconds)
+    return Materialized(view.name, mark.gold_version, mark.entities, mark.removed, up_to_date, facts.seconds)
 
 
 def _tell(workspace: Workspace, facts: HopFacts) -> None:
@@ -112,56 +124,48 @@ def _tell(workspace: Workspace, facts: HopFacts) -> None:
     workspace.emitter.finish(facts.run, facts.committed_at)
 
 
-def _read_mark(text: str) -> _Mark | None:
-    return _Mark(**json.loads(text)) if text else None
-
-
-def _write(workspace: Workspace, view: View, gold_version: int, until: datetime | None, feast: Any) -> _Mark:
-    from features.connectors.feast_registry import write_online  # noqa: PLC0415
-
-    run = workspace.run(f"{view.name}.materialize", "materialize", engine="feast")
+def _write(workspace: Workspace, view: View, store: OnlineStore, until: str) -> Mark:
+    run = workspace.run(f"{view.name}.materialize", "materialize")
     uri = gold_uri(workspace, view.name)
+    fence = store.claim(view.name)
+    gold_version = gold_version_of(workspace, view)
     workspace.emitter.start(run, [gold_dataset(uri, view, gold_version)], instance=workspace.instance)
     try:
-        gold = delta.read(uri, table_version=gold_version)
-        rows = newest_rows(view, gold, until)
-        for batch in rows.to_batches(max_chunksize=BATCH):
-            event_us = batch.column(EVENT_TIMESTAMP).cast(pa.int64()).to_pylist()
-            extra = {GOLD_VERSION: [gold_version] * batch.num_rows, EVENT_US: event_us}
-            write_online(feast, view, batch.to_pylist(), extra)
-        removed = _remove_others(workspace, view, rows)
-        mark = _Mark(
+        entities = _fill(store, view, uri, gold_version, until, fence)
+        removed = store.sweep(view, fence)
+        mark = Mark(
             gold_version=gold_version,
-            until=until.isoformat() if until is not None else "",
-            rows_in=gold.num_rows,
-            entities=rows.num_rows,
+            until=until,
+            rows_in=delta.row_count(uri, gold_version),
+            entities=entities,
             removed=removed,
             run_id=run.run_id,
             started_at=run.started_at.isoformat(),
             finished_at=workspace.now().isoformat(),
             code_version=workspace.code_version,
+            fence=fence,
         )
-        online_store(workspace).mark(view.name, json.dumps(asdict(mark), sort_keys=True))
+        store.mark(view.name, json.dumps(asdict(mark), sort_keys=True), fence)
     except BaseException as error:
         workspace.emitter.finish(run, workspace.now(), failed=type(error).__name__)
         raise
     return mark
 
 
-def _remove_others(workspace: Workspace, view: View, rows: pa.Table) -> int:
-    """Remove the entities that the store holds and gold does not, so that a page that is gone is not found."""
-    dtypes = [entity.dtype for entity in view.entities]
-    kept = {entity_key(view.keys, list(row.values()), dtypes) for row in rows.select(list(view.keys)).to_pylist()}
-    store = online_store(workspace)
-    gone = [key for key, _ in store.scan(view, [GOLD_VERSION]) if key not in kept]
-    return store.remove(view, gone)
+def _fill(store: OnlineStore, view: View, uri: str, gold_version: int, until: str, fence: str) -> int:
+    entities = 0
+    for part in newest_parts(view, uri, gold_version, until):
+        for batch in part.to_batches(max_chunksize=BATCH):
+            store.write(view, list(online_rows(view, batch, gold_version)), fence)
+        entities += part.num_rows
+    return entities
 
 
-def _facts(workspace: Workspace, view: View, mark: _Mark) -> HopFacts:
+def _facts(workspace: Workspace, view: View, mark: Mark) -> HopFacts:
     job, uri = f"{view.name}.materialize", gold_uri(workspace, view.name)
     gold = table_name(uri)
     finished = moment(mark.finished_at)
-    run = RunRef(job, "materialize", mark.run_id, "feast", mark.code_version, moment(mark.started_at), workspace.parent)
+    run = RunRef(job, "materialize", mark.run_id, "polars", mark.code_version, moment(mark.started_at), workspace.parent)
     return HopFacts(
         run=run,
         commit_id=commit_id(job, uri, f"{mark.gold_version} {mark.until} {mark.run_id}"),

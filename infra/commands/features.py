@@ -16,6 +16,7 @@ from infra.settings import Settings
 if TYPE_CHECKING:
     from contracts.contract import Contract, PassagePlan
     from features.engines.fold import Folds
+    from features.engines.verify_online import Verified
     from features.explain import Explanation
     from features.online import Served
     from features.plan import Plan
@@ -28,6 +29,12 @@ Examples:
   headwater features build && headwater features materialize
   headwater features get flight_delay tailnum=N14228 carrier=UA origin=EWR route=EWR-IAH
   headwater features search "which package parses dates?"
+"""
+MATERIALIZE_EXAMPLE = """\b
+Examples:
+  headwater features materialize
+  headwater features materialize --until 2013-02-01
+  headwater features materialize origin_weather --verify --dry-run
 """
 GET_EXAMPLE = """\b
 Examples:
@@ -43,7 +50,7 @@ def workspace(settings: Settings) -> Workspace:
     """Return what the features room is given, from the settings."""
     from features.workspace import Workspace
     from infra.process_table import alive, instance
-    from infra.wiring import catalog, code_version, emitter, now
+    from infra.wiring import catalog, code_version, emitter, key_store, now, redis_access
 
     @cache
     def in_force() -> Mapping[str, Contract]:
@@ -64,8 +71,9 @@ def workspace(settings: Settings) -> Workspace:
         code_version=code_version(),
         instance=instance(),
         alive=alive,
-        online_store=settings.online_store,
-        redis=settings.redis,
+        secret=lambda name: key_store(settings).secret(name),
+        online_store=settings.online,
+        redis=redis_access(settings),
         passages=passages,
     )
 
@@ -123,15 +131,24 @@ def build(settings: Settings, views: tuple[str, ...], json_wanted: bool) -> None
     result(data, json_wanted, "\n".join(text))
 
 
-@features.command(epilog="\b\nExamples:\n  headwater features materialize\n  headwater features materialize --until 2013-02-01\n")
+@features.command(epilog=MATERIALIZE_EXAMPLE)
 @click.argument("views", nargs=-1)
 @click.option("--until", type=click.DateTime(), default=None, help="Take each entity's newest row at or before this time, UTC.")
+@click.option("--verify", is_flag=True, help="Compare what the store holds with gold, entity by entity, and repair it.")
+@click.option("--dry-run", is_flag=True, help="With --verify: compare and tell, write nothing; exits 1 on a difference.")
 @json_option
 @click.pass_obj
-def materialize(settings: Settings, views: tuple[str, ...], until: datetime | None, json_wanted: bool) -> None:
+def materialize(
+    settings: Settings, views: tuple[str, ...], until: datetime | None, verify: bool, dry_run: bool, json_wanted: bool
+) -> None:
     """Bring the online store up to the gold tables of VIEWS (all by default)."""
     from features.engines.materialize import materialize as fill
 
+    if (dry_run and not verify) or (verify and until):
+        raise click.UsageError("--dry-run is for --verify, and --verify takes the time from what was materialized last")
+    if verify:
+        _verify(settings, views, dry_run, json_wanted)
+        return
     done = fill(workspace(settings), applied_plan(settings), views, _utc(until))
     text = [
         f"{m.view}: {m.entities:,} entities of gold version {m.gold_version}"
@@ -140,6 +157,39 @@ def materialize(settings: Settings, views: tuple[str, ...], until: datetime | No
         for m in done
     ]
     result({"views": [asdict(m) for m in done]}, json_wanted, "\n".join(text))
+
+
+def _verify(settings: Settings, views: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
+    from features.engines.verify_online import verify_online
+
+    told = verify_online(workspace(settings), applied_plan(settings), views, repair=not dry_run)
+    result({"views": [verified_json(v) for v in told]}, json_wanted, lambda: "\n".join(map(verified_line, told)))
+    if not all(v.sound for v in told):
+        raise SystemExit(1)
+
+
+def verified_json(verified: Verified) -> dict[str, Any]:
+    """Return a comparison as JSON values, with its verdict."""
+    examples = [{"difference": kind, "key_hash": digest} for kind, digest in verified.examples]
+    return asdict(verified) | {"examples": examples, "differences": verified.differences, "sound": verified.sound}
+
+
+def verified_line(verified: Verified) -> str:
+    """Say how a view's online values stand to gold, and what was done."""
+    v = verified
+    counts = [f"{count:,} {kind}" for kind, count in (("missing", v.missing), ("stale", v.stale), ("extra", v.extra)) if count]
+    line = f"{v.view}: {v.entities:,} entities of gold version {v.gold_version}, " + (
+        ", ".join(counts) or "all as they should be"
+    )
+    if v.examples:
+        line += " (" + ", ".join(f"{kind} {digest}" for kind, digest in v.examples) + ")"
+    if v.unfinished:
+        line += "; a materialization has begun since and not ended"
+    if v.repaired_to is not None:
+        line += f"; written again from gold version {v.repaired_to}" + (
+            f", and {v.left:,} still differ" if v.left else ": repaired"
+        )
+    return line
 
 
 @features.command(epilog=GET_EXAMPLE)

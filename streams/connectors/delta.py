@@ -342,6 +342,11 @@ def batches(
     yield from dataset.to_batches(columns=list(columns) if columns is not None else None, filter=where)
 
 
+def row_count(uri: str, table_version: int | None = None) -> int:
+    """Return how many rows the newest or a pinned version has, from its log where that says so."""
+    return int(opened(uri, table_version).count())
+
+
 def lazy(uri: str, *, table_version: int | None = None) -> pl.LazyFrame:
     """Return the table as a query that reads only the columns and rows which it comes to need."""
     return pl.scan_pyarrow_dataset(opened(uri, table_version).to_pyarrow_dataset())

@@ -100,6 +100,7 @@ def workspace(home: Path, definitions: Sequence[Path] = (DEFINITIONS,), **change
         "code_version": "test",
         "instance": "test-1",
         "alive": lambda instance: instance == "test-1",
+        "secret": lambda name: name.encode().ljust(32),
     }
     return Workspace(**parts | changes)
 

@@ -97,5 +97,6 @@ def test_the_workspace_is_made_from_the_settings(settings: Settings, built: tupl
     from infra.commands.features import workspace as made_from
 
     place = made_from(replace(settings, online_store="redis", redis="elsewhere:1", project="other"))
-    assert (place.online_store, place.redis, place.project, place.tables) == ("redis", "elsewhere:1", "other", settings.tables)
+    assert (place.online_store, place.project, place.tables) == ("redis", "other", settings.tables)
+    assert place.redis.nodes == (("elsewhere", 1),)
     assert type(place) is type(built[0])

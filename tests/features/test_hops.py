@@ -127,11 +127,10 @@ def test_a_crash_of_the_aggregate_is_mended_by_running_it_again(
     assert place.emitter.commits("sensor_last.aggregate") == commits
 
 
-@pytest.mark.parametrize("step", ["write_online", "mark", "commit"])
+@pytest.mark.parametrize("step", ["write", "sweep", "mark", "commit"])
 def test_a_crash_of_the_materialization_is_mended_by_running_it_again(
     plant: tuple[Workspace, Plan], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from features.connectors import feast_registry
     from features.connectors.online_sqlite import SqliteStore
 
     place, plan = plant
@@ -140,11 +139,11 @@ def test_a_crash_of_the_materialization_is_mended_by_running_it_again(
 
     def die_later(*arguments: Any, **named: Any) -> Any:
         calls.append(arguments)
-        if step == "write_online" and len(calls) == 1:
+        if step == "write" and len(calls) == 1:
             return real(*arguments, **named)
         raise KeyboardInterrupt
 
-    target: Any = {"write_online": feast_registry, "mark": SqliteStore, "commit": place.emitter}[step]
+    target: Any = place.emitter if step == "commit" else SqliteStore
     real = getattr(target, step)
     with monkeypatch.context() as crash:
         crash.setattr(materialize_engine, "BATCH", 100)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.errors import NotFound, SettingsInvalid, TransientError
+from contracts.errors import NotFound, SettingsInvalid
 from features.connectors.online_store import online_store
-from features.engines.materialize import materialize
 from features.feast_layout import entity_key, entity_key_prefix, entity_values
-from features.online import EVENT_US, GOLD_VERSION, Stored, key_of, served_vector
+from features.online import EVENT_US, GOLD_VERSION, Asked, key_of, served_vector
 from features.plan import Plan, View
 from features.search import cosines, nearest
 from features.workspace import Workspace
@@ -130,9 +126,9 @@ def test_removed_entities_are_gone_and_others_stay(built: tuple[Workspace, Plan]
     view = plan.view("origin_weather")
     key = key_of(view, {"origin": "AAA"})
     before = dict(store.scan(view, [GOLD_VERSION]))
-    assert store.remove(view, [key, b"not there"]) == 1
+    assert store.remove(view, [key, b"not there"], store.claim(view.name)) == 1
     assert set(dict(store.scan(view, [GOLD_VERSION]))) == set(before) - {key}
-    assert store.read(view.name, [key], [EVENT_US]) == [None]
+    assert store.read([Asked(view.name, [key], [EVENT_US])]) == [[None]]
 
 
 def test_a_store_that_is_not_there_is_said_to_be(tmp_path: Path, built: tuple[Workspace, Plan]) -> None:
@@ -155,70 +151,6 @@ def test_keys_and_prefixes_are_feasts_own_bytes() -> None:
     assert ours == serialize_entity_key(EntityKey(join_keys=names, entity_values=values), 3)
     assert entity_key_prefix(names) == serialize_entity_key_prefix(names, 3)
     assert entity_values(ours) == {"zeta": "é\x00[*]", "ab": -7}
-
-
-@pytest.fixture
-def redis_at(tmp_path: Path) -> Iterator[str]:
-    """Start a Redis of the test's own and return its address; end it by its process."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = int(trial.getsockname()[1])
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        _wait_for(port, server)
-        yield f"127.0.0.1:{port}"
-        server.terminate()
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        assert server.poll() is None, "redis-server ended at once"
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise TimeoutError("redis-server did not answer")
-
-
-@pytest.mark.servers
-def test_redis_gives_the_same_values_as_feast_and_as_sqlite(built: tuple[Workspace, Plan], redis_at: str) -> None:
-    sqlite, plan = built
-    place = replace(sqlite, online_store="redis", redis=redis_at)
-    materialize(place, plan)
-    assert_equal_reads(place, plan)
-    for view in plan.views.values():
-        keys = entity_rows(view, place)
-        assert from_ours(place, plan, view, keys) == from_ours(sqlite, plan, view, keys)
-        names = [feature.name for feature in view.features] + [GOLD_VERSION, EVENT_US]
-        scanned = {key: stored.values for key, stored in online_store(place).scan(view, names)}
-        assert scanned == {key: stored.values for key, stored in online_store(sqlite).scan(view, names)}
-
-
-@pytest.mark.servers
-def test_redis_forgets_one_view_of_an_entity_and_keeps_the_other(built: tuple[Workspace, Plan], redis_at: str) -> None:
-    sqlite, plan = built
-    place = replace(sqlite, online_store="redis", redis=redis_at)
-    assert [m.up_to_date for m in materialize(place, plan)] == [False] * len(plan.views)
-    assert [m.up_to_date for m in materialize(place, plan)] == [True] * len(plan.views)
-    store, weather = online_store(place), plan.view("origin_weather")
-    key = key_of(weather, {"origin": "AAA"})
-    assert store.remove(weather, [key]) == 1
-    assert store.read("origin_weather", [key], ["temperature_f"]) == [None]
-    assert isinstance(store.read("origin_departures", [key], [GOLD_VERSION])[0], Stored)
-
-
-def test_a_redis_that_is_away_is_a_passing_trouble(built: tuple[Workspace, Plan]) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        away = replace(built[0], online_store="redis", redis=f"127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(TransientError, match="Redis does not answer"):
-            online_store(away).read("origin_weather", [b"x"], ["temperature_f"])
-    with pytest.raises(SettingsInvalid, match="host:port"):
-        online_store(replace(built[0], online_store="redis", redis="nowhere"))
 
 
 def test_reading_online_values_loads_neither_feast_nor_arrow() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 
 import pyarrow as pa
 import pytest
@@ -18,9 +16,8 @@ from infra.settings import Settings
 from lineage.connectors.object_store import Objects
 from streams.connectors import delta
 from streams.recognise import entities
-from tests.conftest import free_ports
 from tests.object_stores import Store, settings_on
-from tests.waiting import until
+from tests.redis_servers import needs_redis, running
 
 ADDRESS = "ada.example@mail.example.org"
 
@@ -73,29 +70,11 @@ def test_a_bucket_is_looked_through(bucket: str, object_store: Store, monkeypatc
 
 
 @pytest.mark.servers
-@pytest.mark.skipif(which("redis-server") is None, reason="no redis-server on this machine")
+@needs_redis
 def test_redis_is_looked_through(tmp_settings: Settings) -> None:
-    import redis
-
-    port = free_ports()
-    server = subprocess.Popen(["redis-server", "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port)
-    try:
-        until(lambda: _pings(client))
+    with running(tmp_settings.home / "redis") as server:
+        client = server.client()
         client.hset("entity", "field", ADDRESS.encode() + b"\x00\x01")
         client.rpush("queue", "nothing")
-        done = scanned(replace(tmp_settings, redis=f"127.0.0.1:{port}", online_store="redis"), ["redis"], entities)
+        done = scanned(replace(tmp_settings, redis=server.address, online_store="redis"), ["redis"], entities)
         assert [(f.place, f.type, f.count) for f in done.findings] == [("redis", "email", 1)]
-    finally:
-        client.close()
-        server.terminate()
-        server.wait(10)
-
-
-def _pings(client: object) -> bool:
-    import redis
-
-    try:
-        return bool(client.ping())  # type: ignore[attr-defined]
-    except redis.ConnectionError:
-        return False

@@ -186,3 +186,49 @@ def test_a_child_is_told_exactly_our_settings(
         training_sets_at=places[2],
     )
     assert load_settings(environ=ours.environ(), folder=Path("/another")) == ours
+
+
+SECRET = "made-up-and-hidden"  # noqa: S105
+
+
+def test_no_secret_is_in_the_settings_own_text(tmp_path: Path) -> None:
+    written(tmp_path, f'redis = "there:6379,password={SECRET}"\nredis_password = "{SECRET}"\nmaster_key = "{SECRET}"\n')
+    settings = load_settings(environ={"HEADWATER_KAFKA_SASL_PASSWORD": SECRET, "OPENLINEAGE_API_KEY": SECRET}, folder=tmp_path)
+    assert SECRET in settings.redis_password
+    assert SECRET not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize("key", ["redis", "redis_password", "master_key", "openlineage_api_key"])
+def test_a_secret_of_the_wrong_type_is_refused_without_being_repeated(tmp_path: Path, key: str) -> None:
+    written(tmp_path, f"{key} = 271828\n")
+    with pytest.raises(SettingsInvalid, match=key) as caught:
+        load_settings(environ={}, folder=tmp_path)
+    assert "271828" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "online"),
+    [
+        ({}, "sqlite"),
+        ({"HEADWATER_KAFKA_BOOTSTRAP_SERVERS": "broker.example:9092"}, "redis"),
+        ({"HEADWATER_KAFKA_BOOTSTRAP_SERVERS": "broker.example:9092", "HEADWATER_ONLINE_STORE": "sqlite"}, "sqlite"),
+        ({"HEADWATER_ONLINE_STORE": "redis"}, "redis"),
+    ],
+)
+def test_redis_goes_with_a_broker_of_your_own_unless_you_say_otherwise(
+    tmp_path: Path, environ: dict[str, str], online: str
+) -> None:
+    assert load_settings(environ=environ, folder=tmp_path).online == online
+
+
+def test_how_one_gets_into_redis_is_made_from_the_settings(tmp_path: Path) -> None:
+    from infra.wiring import redis_access
+
+    (tmp_path / "conf").mkdir()
+    file = written(tmp_path / "conf", 'redis = "a:1,b:2"\nredis_type = "redis_cluster"\nredis_ca = "ca.pem"\n')
+    environ = {"HEADWATER_REDIS_USERNAME": "writer", "HEADWATER_REDIS_PASSWORD": SECRET}
+    access = redis_access(load_settings(file, environ=environ, folder=tmp_path))
+    assert (access.nodes, access.cluster) == ((("a", 1), ("b", 2)), True)
+    told = {"username": "writer", "password": SECRET, "ssl": True, "ssl_ca_certs": str(tmp_path / "conf" / "ca.pem")}
+    assert dict(access.options) == told
+    assert redis_access(load_settings(environ={}, folder=tmp_path)).options == {}

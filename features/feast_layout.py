@@ -78,6 +78,11 @@ def parsed_key(text: str, dtype: str) -> Any:
 
 def value(message: bytes) -> Any:
     """Return the Python value of a serialized `feast.types.Value`; None for null and for an unset one."""
+    if not message:
+        return None
+    # A message of one field, as every writer of Feast's makes it, is read at a glance: its tag, then its content.
+    if (decode := _AT_A_GLANCE.get(message[0])) is not None and (found := decode(message)) is not _NOT_PLAIN:
+        return found
     last: Any = None
     for number, wire in _fields(message):
         last = None if number == _NULL_FIELD else _KINDS.get(number, lambda _, n=number: Unknown(n))(wire)
@@ -233,3 +238,51 @@ _KINDS: dict[int, Callable[[Any], Any]] = {
     44: bytes.decode,
 }
 """Decoders by the field number of `feast.types.Value`."""
+
+
+_NOT_PLAIN = object()
+_UNPACK_DOUBLE, _UNPACK_FLOAT = struct.Struct("<xd").unpack, struct.Struct("<xf").unpack
+
+
+def _plain_double(message: bytes) -> Any:
+    return _UNPACK_DOUBLE(message)[0] if len(message) == 9 else _NOT_PLAIN
+
+
+def _plain_float(message: bytes) -> Any:
+    return _UNPACK_FLOAT(message)[0] if len(message) == 5 else _NOT_PLAIN
+
+
+def _plain_text(message: bytes) -> Any:
+    length = message[1] if len(message) > 1 else 0
+    return message[2:].decode() if length < 0x80 and len(message) == length + 2 else _NOT_PLAIN
+
+
+def _plain_integer(message: bytes) -> Any:
+    """Read a varint of up to nine bytes: those have no sign."""
+    size = len(message)
+    if size == 2 and message[1] < 0x80:
+        return message[1]
+    if not 2 < size < 11 or message[-1] > 0x7F:
+        return _NOT_PLAIN
+    number, shift = 0, 0
+    for octet in message[1:-1]:
+        if octet < 0x80:
+            return _NOT_PLAIN
+        number |= (octet & 0x7F) << shift
+        shift += 7
+    return number | message[-1] << shift
+
+
+def _plain_truth(message: bytes) -> Any:
+    return message[1] == 1 if len(message) == 2 and message[1] < 2 else _NOT_PLAIN
+
+
+_AT_A_GLANCE: dict[int, Callable[[bytes], Any]] = {
+    0x12: _plain_text,
+    0x18: _plain_integer,
+    0x20: _plain_integer,
+    0x29: _plain_double,
+    0x35: _plain_float,
+    0x38: _plain_truth,
+}
+"""Decoders by the message's first byte: a field's number and wire type."""

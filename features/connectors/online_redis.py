@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import mmh3
 
 from features.connectors.redis_client import FAULTS, answered, connected, translated
+from features.connectors.redis_wire import Ask, Fields, Unexpected, packed_fields
+from features.connectors.redis_wire import asked as asked_straight
 from features.feast_encode import timestamp_bytes
 from features.feast_layout import entity_key_prefix, is_entity_key, timestamp
 from features.online import FENCE, FENCE_DIGITS, Asked, Row, Stored, overtaken, stored_names
@@ -78,18 +80,24 @@ class RedisStore:
         self._client: Any = None
 
     def read(self, asked: Sequence[Asked]) -> list[list[Stored | None]]:
-        """Return what is stored, for each view and entity in order: one pipeline, and one HMGET an entity."""
-        fields = [_fields(ask.view, tuple(ask.names)) for ask in asked]
+        """Return what is stored, for each view and entity in order: one sending a node, and one HMGET an entity."""
+        packs = [_packed(ask.view, tuple(ask.names)) for ask in asked]
         wanted: dict[bytes, list[int]] = {}
         for at, ask in enumerate(asked):
             for key in ask.keys:
                 wanted.setdefault(key, []).append(at)
-        commands = [("HMGET", key + self._suffix, *chain.from_iterable(fields[at] for at in ats)) for key, ats in wanted.items()]
+        joined: dict[tuple[int, ...], Fields] = {}
+        asks = []
+        for key, ats in wanted.items():
+            of = tuple(ats)
+            if of not in joined:
+                joined[of] = packs[ats[0]] if len(ats) == 1 else packed_fields([f for at in of for f in packs[at].names])
+            asks.append(Ask(key + self._suffix, joined[of]))
         found: list[dict[bytes, Stored | None]] = [{} for _ in asked]
-        for (key, ats), values in zip(wanted.items(), self._piped(commands), strict=True):
+        for (key, ats), values in zip(wanted.items(), self._values(asks), strict=True):
             start = 0
             for at in ats:
-                end = start + len(fields[at])
+                end = start + packs[at].count
                 found[at][key] = _stored(asked[at].names, values[start:end])
                 start = end
         return [[of[key] for key in ask.keys] for of, ask in zip(found, asked, strict=True)]
@@ -176,6 +184,37 @@ class RedisStore:
 
         return self._answered(execute) if commands else []
 
+    def _values(self, asks: Sequence[Ask]) -> list[list[bytes | None]]:
+        def attempt(client: Any) -> list[list[bytes | None]]:
+            try:
+                return self._straight(client, asks)
+            except Unexpected:
+                # Redirected, refused or otherwise told off: redis-py knows what of it to follow and what to raise.
+                pipe = client.pipeline(transaction=False)
+                for ask in asks:
+                    pipe.execute_command("HMGET", ask.key, *ask.fields.names)
+                return list(pipe.execute())
+
+        return self._answered(attempt) if asks else []
+
+    def _straight(self, client: Any, asks: Sequence[Ask]) -> list[list[bytes | None]]:
+        """Ask each node that holds some of the keys, on the bare protocol."""
+        if not self._access.cluster:
+            return asked_straight(client.connection_pool, asks)
+        of_node: dict[str, tuple[Any, list[int]]] = {}
+        for at, ask in enumerate(asks):
+            node = client.get_node_from_key(ask.key)
+            if node is None or node.redis_connection is None:
+                raise Unexpected
+            of_node.setdefault(node.name, (node, []))[1].append(at)
+        values: list[list[bytes | None]] = [[] for _ in asks]
+        for node, places in of_node.values():
+            for at, row in zip(
+                places, asked_straight(node.redis_connection.connection_pool, [asks[at] for at in places]), strict=True
+            ):
+                values[at] = row
+        return values
+
     def _pages(self, pattern: bytes) -> Iterator[list[bytes]]:
         nodes = self._answered(lambda client: client.get_primaries()) if self._access.cluster else [None]
         for node in nodes:
@@ -232,6 +271,11 @@ def _unread(_key: bytes) -> list[bytes]:
 
 def _claim(view: str) -> str:
     return f"claim:{view}"
+
+
+@lru_cache(maxsize=1024)
+def _packed(view: str, names: tuple[str, ...]) -> Fields:
+    return packed_fields(_fields(view, names))
 
 
 @lru_cache(maxsize=1024)

@@ -244,7 +244,7 @@ def test_examples_are_few_and_tell_no_key(sqlite: World) -> None:
 def test_the_command_exits_1_for_a_difference_and_0_after_the_repair(sqlite: World) -> None:
     place, plan = sqlite
     place.manifest_file.write_bytes(manifest_bytes(Manifest(plan, "")))
-    home = place.tables.parent
+    home = place.feature_store.parent
     settings_ = replace(Settings(), home=home, project=place.project)
     key = key_of(VIEW, {"shop": "shop 4"})
 

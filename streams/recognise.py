@@ -55,10 +55,9 @@ FINDERS: tuple[Finder, ...] = (
 NUMBER_OF_TYPE = {kind: number for number, kind in enumerate(TYPES_WITH_NAMES)}
 
 NUMBERED = np.array(
-    [NUMBER_OF_TYPE[each.type] for each in (*finance.RECOGNISERS, *national_ids.RECOGNISERS) if each.type != "iban"]
-    + [NUMBER_OF_TYPE["phone"]]
+    [NUMBER_OF_TYPE[each.type] for each in (*finance.RECOGNISERS, *national_ids.RECOGNISERS)] + [NUMBER_OF_TYPE["phone"]]
 )
-"""The kinds that are told by digits, which a code or a fraction may hold by chance."""
+"""The kinds that are told by digits and a check digit, which a code or a fraction may hold by chance."""
 CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])|[0-9]\.[0-9]{10,}")
 """A UUID (RFC 9562), or a number with a long fraction: one in four thousand of these holds what passes as a national number."""
 

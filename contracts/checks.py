@@ -71,10 +71,15 @@ class Check:
 @cache
 def compiled(contract: Contract) -> tuple[Check, ...]:
     """Return the contract's checks in the order in which they decide."""
-    found = [check for field in contract.fields for check in _checks(field, pl.col(field.name), field.name)]
+    found = [check for field in contract.fields for check in field_checks(field)]
     over_rows = [Check(Reason.RULE_BROKEN, None, rule.name, ~row_expression(str(rule.argument))) for rule in contract.rules]
     every = (*sorted(found, key=lambda check: check.reason is Reason.RULE_BROKEN), *over_rows)
     return every if contract.change == "append" else tuple(_but_of_deletes(check, contract) for check in every)
+
+
+def field_checks(field: Field) -> tuple[Check, ...]:
+    """Return the checks of one column, and of all that it holds, over a frame that has it."""
+    return tuple(_checks(field, pl.col(field.name), field.name))
 
 
 def broken_checks(rows: pl.DataFrame, contract: Contract) -> pl.Series:
@@ -82,11 +87,12 @@ def broken_checks(rows: pl.DataFrame, contract: Contract) -> pl.Series:
     checks = compiled(contract)
     if not checks or not rows.height:
         return pl.Series("check", [None] * rows.height, dtype=pl.UInt32)
-    verdicts = rows.select(check.broken.fill_null(value=False).alias(str(index)) for index, check in enumerate(checks))
-    if not verdicts.select(pl.any_horizontal(pl.all().any())).item():
+    # Most batches break nothing: one answer a check is asked first, and whole columns only of the checks that found something.
+    fired = rows.select(check.broken.any().alias(str(index)) for index, check in enumerate(checks)).row(0)
+    firsts = [pl.when(checks[at].broken).then(pl.lit(at, dtype=pl.UInt32)) for at, found in enumerate(fired) if found]
+    if not firsts:
         return pl.Series("check", [None], dtype=pl.UInt32).new_from_index(0, rows.height)
-    firsts = pl.coalesce(pl.when(pl.col(str(index))).then(pl.lit(index, dtype=pl.UInt32)) for index in range(len(checks)))
-    return verdicts.select(firsts.alias("check")).to_series()
+    return rows.with_columns(pl.coalesce(firsts).alias("check"))["check"]
 
 
 def pattern_fault(pattern: object) -> str:

@@ -13,6 +13,7 @@ Bench = Callable[[Settings, int, int | None], Report]
 BENCHES: dict[str, tuple[str, str]] = {
     "clean": ("infra.bench.clean", "the clean hop beside a bare loop and beside a plain Faust agent"),
     "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
+    "checks": ("infra.bench.checks", "what twenty rules add to the clean hop"),
     "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
     "extract": ("infra.bench.extract", "HTML to main text beside trafilatura: speed and F1"),
     "mask": ("infra.bench.mask", "free-text masking beside Presidio: speed, recall, precision and F2 by type"),

@@ -223,6 +223,11 @@ def test_classes_of_characters_are_written_out_as_the_standard_means_them():
     assert re.search(explicit(r"^\s$"), "\u2003")
 
 
+def test_a_rule_that_reads_no_column_judges_every_row():
+    contract = replace(contract_with(Field("city", "string")), rules=(Rule("never", "expression", "1 = 2"),))
+    assert broken_checks(pl.DataFrame({"city": ["a", None, "b"]}), contract).to_list() == [0, 0, 0]
+
+
 def test_no_rows_and_no_rules_are_no_trouble():
     assert broken_checks(pl.DataFrame(schema=SCHEMA), ORDERS).to_list() == []
     assert broken_checks(pl.DataFrame({"f": ["x"]}), contract_with(Field("f", "string"))).to_list() == [None]

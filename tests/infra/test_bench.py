@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.connectors.files import load_catalog
+from contracts.connectors.files import load_catalog, load_contract
+from contracts.errors import TerminalError
 from infra.bench import place, records
 from infra.bench.frame import Ratio, Report, interleaved, percentile, ratio_of, spread
 from infra.bench.table import BENCHES
@@ -118,7 +119,7 @@ def test_every_record_obeys_the_benchmarks_contract_and_loses_its_personal_data(
 
 @pytest.mark.servers
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "count"), [("clean", 3_000), ("land", 3_000), ("year", 10)])
+@pytest.mark.parametrize(("name", "count"), [("clean", 3_000), ("land", 3_000), ("checks", 500), ("year", 10)])
 def test_a_benchmark_runs_tells_and_leaves_nothing(name: str, count: int, tmp_path: Path) -> None:
     home = tmp_path / "home"
     settings = Settings(home=home, jars=JARS)
@@ -141,8 +142,6 @@ def test_every_benchmark_in_the_table_can_be_loaded() -> None:
 
 
 def test_a_side_that_lost_records_is_no_measurement() -> None:
-    from contracts.errors import TerminalError
-
     with pytest.raises(TerminalError, match="9"):
         place.demand("records landed", 9, 10)
 
@@ -167,3 +166,17 @@ def test_the_benchmark_of_masking_runs_on_few_texts(tmp_path: Path) -> None:
     assert set(report.figures["by_type"]) == set(TYPES_WITH_NAMES)
     assert set(report.figures["by_type"]["email"]) == {"headwater", "presidio"}
     assert "speed" in report.as_text()
+
+
+def test_each_of_the_benchmarks_twenty_rules_names_the_record_that_breaks_it_and_lets_the_others_through() -> None:
+    from contracts.checks import compiled
+    from infra.bench import checks
+
+    ruled, plain = load_contract(checks.RULES), checks.without_rules(checks.RULES.read_text("utf-8"))
+    assert len(compiled(ruled)) - len(compiled(plain)) == len(checks.BREAKS) == checks.RULE_COUNT
+    assert checks.named(ruled) == set(checks.BREAKS)
+    assert checks.named(plain) == set()
+    given = checks.batches(list(records.values(200)))
+    assert set(checks._passed(given, {"ruled": ruled, "plain": plain}, 0)) == {"ruled", "plain"}
+    with pytest.raises(TerminalError, match="rows of the side ruled"):
+        checks._passed(checks.batches([b"{}", *records.values(9)]), {"ruled": ruled}, 0)

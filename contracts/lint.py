@@ -52,13 +52,14 @@ class Problem:
 def problems(text: str, file: str, odcs_schema: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Return every fault of a contract's text, in the order of lines; none when the stream can honour it whole."""
     parsed = yaml_text.parse(text)
-    if parsed.faults:
-        return tuple(Problem(file, fault.line, "", "yaml", fault.message) for fault in parsed.faults)
+    unsound = [Problem(file, fault.line, "", "yaml", fault.message) for fault in parsed.faults]
+    if not all(fault.readable for fault in parsed.faults):
+        return tuple(unsound)
     if not isinstance(parsed.data, dict):
         return (Problem(file, 1, "", "yaml", "the file holds no mapping: expected an ODCS contract"),)
     found = list(_no_json(parsed.data)) or _against_both(parsed.data, odcs_schema)
     made = [Problem(file, parsed.line(f.path), _field_name(parsed.data, f.path), f.rule, f.message) for f in found]
-    return tuple(sorted(made, key=lambda p: (p.line, p.field, p.rule)))
+    return tuple(sorted([*unsound, *made], key=lambda p: (p.line, p.field, p.rule)))
 
 
 def read(text: str, file: str, odcs_schema: Mapping[str, Any]) -> Contract:
@@ -197,14 +198,14 @@ def _fields(
     seen: set[str] = set()
     for index, item in enumerate(properties):
         at = (*path, index)
-        if at in faulted:
-            continue
         name = str(item.get("name", ""))
         if not NAME.fullmatch(name):
             yield Found((*at, "name"), "name", f"came {name!r}, expected letters, digits and _, first a letter: _ alone is ours")
         if name.lower() in seen:
             yield Found((*at, "name"), "name", f"{name!r} stands here twice (capitals do not tell columns apart)")
         seen.add(name.lower())
+        if at in faulted:
+            continue
         yield from _one_field(item, at, nested=nested, inside_array=inside_array)
 
 

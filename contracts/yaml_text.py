@@ -32,6 +32,8 @@ class Fault:
 
     line: int
     message: str
+    readable: bool = False
+    """Whether there is data nevertheless: then all else that is wrong with it can be told too."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Text:
 
 
 def parse(text: str) -> Text:
-    """Return the first document of the text; faults instead of data when it is not YAML."""
+    """Return the first document of the text, and what is wrong with it; no data where there is none to be sure of."""
     lines: dict[Path, int] = {}
     faults: list[Fault] = []
     try:
@@ -59,7 +61,7 @@ def parse(text: str) -> Text:
         node = loader.get_single_node()
         if node is not None:
             _walk(node, (), lines, faults, set())
-        data = loader.construct_document(node) if node is not None and not faults else None
+        data = loader.construct_document(node) if node is not None and all(fault.readable for fault in faults) else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return Text(None, {}, (Fault(mark.line + 1 if mark else 1, error.problem or str(error)),))
@@ -85,7 +87,7 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[Faul
                 came = repr(name) if isinstance(key, yaml.ScalarNode) else "that is a list or mapping"
                 faults.append(Fault(key.start_mark.line + 1, f"the key {came} is no text: write it in quotes"))
             if name in seen:
-                faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} stands here twice"))
+                faults.append(Fault(key.start_mark.line + 1, f"the key {name!r} stands here twice", readable=True))
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
             _walk(value, (*path, name), lines, faults, walked)

@@ -21,17 +21,18 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 1.1rem 0 0; font-
 .tag { border: 1px solid var(--line); border-radius: 999px; padding: .05rem .6rem; font-size: .85rem; color: var(--dim); }
 .dim { color: var(--dim); }
 .public { color: var(--good); } .restricted { color: var(--bad); } .confidential { color: var(--warn); }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; margin: .7rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { text-align: left; vertical-align: top; padding: .5rem .8rem; border-bottom: 1px solid var(--line); }
 tbody tr:last-child td { border-bottom: 0; }
 th { background: var(--soft); font-weight: 600; white-space: nowrap; }
-td { overflow-wrap: anywhere; min-width: 6rem; }
-td:first-child, td:first-child code { overflow-wrap: break-word; }
+td { overflow-wrap: break-word; min-width: 5rem; }
+td:first-child code { overflow-wrap: normal; }
 td ul { margin: 0; padding-left: 1.1rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; margin: .6rem 0; }
 dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
+summary { cursor: pointer; margin-top: 2.4rem; }
 footer { margin-top: 3rem; color: var(--dim); font-size: .875rem; overflow-wrap: anywhere; }
 @media (max-width: 44rem) {
   main { padding: 1rem .9rem 3rem; }
@@ -43,6 +44,9 @@ footer { margin-top: 3rem; color: var(--dim); font-size: .875rem; overflow-wrap:
   td:empty { display: none; }
   td:not(:first-child)::before { content: attr(data-head) ": "; color: var(--dim); }
   td:first-child { font-weight: 600; }
+  td, td:first-child code { overflow-wrap: anywhere; }
+  td > div { display: inline; }
+  td > div + div::before { content: ", "; }
   dl { grid-template-columns: 1fr; gap: .05rem; } dd { margin-bottom: .5rem; }
 }
 @media print { nav { display: none; } .wide { overflow: visible; } }

@@ -1,12 +1,16 @@
 """What each reason of a dead letter means, and what to do about it: one table, from which docs and the command line tell it.
 
-`headwater dead-letters` shows what stands here; `headwater replay` asks it which records another try could change.
+`headwater dead-letters` and the docs page show what stands here; `headwater replay` asks it which records another try could
+change.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from contracts.contract import Contract, Field
+from contracts.modes import DEPARTURES
 from contracts.records import Reason
 
 
@@ -38,12 +42,14 @@ REASONS: dict[Reason, Explained] = {
         "The value is not UTF-8, not JSON, not one object, or names a key twice.",
         "Look at one: headwater dead-letters --example. It is the sender that has to write JSON",
     ),
-    Reason.TOO_DEEP: Explained("The JSON is nested too deep.", "Have the sender flatten it."),
+    Reason.TOO_DEEP: Explained(
+        "Objects and lists stand too deep in each other: more than any reader of JSON need follow.", "Have the sender flatten it."
+    ),
     Reason.ILL_TYPED: Explained(
         "A value is of another type than its field's: text for a number, a time without a zone, a day that does not exist.", _MEND
     ),
     Reason.MISSING_KEY: Explained("A field of the primary key is absent or null.", _MEND),
-    Reason.MISSING_VALUE: Explained("A required field is absent or null.", _MEND),
+    Reason.MISSING_VALUE: Explained("A required field is absent or null, or holds what the contract counts as missing.", _MEND),
     Reason.RULE_BROKEN: Explained("A value breaks the rule that the dead letter names.", _MEND),
     Reason.UNKNOWN_FIELD: Explained(
         "The record has a field that its contract does not know.",
@@ -60,7 +66,7 @@ REASONS: dict[Reason, Explained] = {
     ),
     Reason.UNKNOWN_VERSION: Explained(
         "The record says that it follows a version of the contract that is not in force.",
-        "Put that version's file beside the others, then: headwater replay",
+        "Put that version's file beside the others, or have the sender name one that is in force; then: headwater replay",
     ),
     Reason.NOT_EXTRACTABLE: Explained(
         "A document that no text can be had from: of an unknown kind, too large when unpacked, broken, or too slow to read.",
@@ -68,7 +74,7 @@ REASONS: dict[Reason, Explained] = {
     ),
     Reason.NO_ROW: Explained(
         "A change event that speaks of no one row: a table emptied, a message in the source's log.",
-        "Nothing, or say in the sender what such an event means for each row.",
+        "Nothing. But after a table was emptied (truncate) its rows stand here still: to be rid of them, send a delete for each.",
     ),
     Reason.DUPLICATE: Explained(
         "The same key and value came before, within the window of its raw partition; `original_offset` says where.",
@@ -83,3 +89,25 @@ REASONS: dict[Reason, Explained] = {
         payload=False,
     ),
 }
+
+
+def possible_reasons(contract: Contract) -> tuple[Reason, ...]:
+    """Return the reasons that a record of the contract's topic can be refused for, in the order of `REASONS`.
+
+    What only other kinds of contracts know (documents, change events, another mode) is left out.
+    """
+    judges = (contract, *contract.others)
+    modes = {mode for judge in judges for mode in (judge.mode, *_modes(judge.fields))}
+    never = set(DEPARTURES) if modes <= {"freeze", "discard_row"} else set()
+    never |= set() if "freeze" in modes else {Reason.FROZEN}
+    never |= set() if "discard_row" in modes else {Reason.DISCARDED_ROW}
+    never |= set() if any(judge.document for judge in judges) else {Reason.NOT_EXTRACTABLE}
+    never |= set() if contract.envelope == "debezium" else {Reason.NO_ROW}
+    return tuple(reason for reason in REASONS if reason not in never)
+
+
+def _modes(fields: Iterable[Field]) -> Iterator[str]:
+    for field in fields:
+        if field.mode is not None:
+            yield field.mode
+        yield from _modes((*field.fields, *([field.items] if field.items is not None else [])))

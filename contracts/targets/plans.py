@@ -1,4 +1,4 @@
-"""The masking plan and the dedup plan of a contract, as tables that a person reads. The stream goes by the same decisions."""
+"""The plans of a contract (masking, duplicates, documents) as tables for people. The stream goes by the same decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.contract import Contract, Field
+from contracts.documents import STEPS
 from contracts.masking import treatment
 
 TREATED = {
@@ -41,10 +42,10 @@ def masking_plan(contract: Contract) -> tuple[Masked, ...]:
 def dedup_plan(contract: Contract) -> tuple[tuple[str, str], ...]:
     """Return what is a duplicate of what, and where that is decided: (step, words)."""
     window = contract.duplicates
-    records = "as many records as the settings say" if window.window_records is None else f"{window.window_records} records"
+    records = "duplicate_window records (a setting)" if window.window_records is None else f"{window.window_records} records"
     seconds = "" if window.window_seconds is None else f" and {window.window_seconds} seconds"
     plan = [
-        ("in the stream", f"equal values within one raw partition, {records}{seconds} back: the first offset wins"),
+        ("in the stream", f"equal values within one raw partition, at most {records}{seconds} back: the first offset wins"),
         ("on the way to gold", "equal rows of any partition: the least by event time, then coordinates, stands for the rest"),
     ]
     near = contract.near_duplicates
@@ -58,6 +59,23 @@ def dedup_plan(contract: Contract) -> tuple[tuple[str, str], ...]:
     if contract.change == "upsert":
         plan.append(
             ("in the current table", f"the newest row of each key ({', '.join(contract.key)}), by event time, then coordinates")
+        )
+    return tuple(plan)
+
+
+def document_plan(contract: Contract) -> tuple[tuple[str, str], ...]:
+    """Return how a contract's documents become text and passages: (step, words), in order. Empty where it has none."""
+    found = contract.document
+    plan = []
+    if found is not None:
+        kind = f"its type is what {found.content_type} says" if found.content_type else "its type is told from the content"
+        links = f"; links are resolved against {found.url}" if found.url else ""
+        plan.append((found.field, f"comes as a document, as {found.encoding}, and leaves as its text; {kind}{links}"))
+        plan += [(step, STEPS[step]) for step in found.steps or STEPS]
+    if contract.passages is not None:
+        size = contract.passages
+        plan.append(
+            ("passages", f"of at most {size.tokens} tokens, sections first; each repeats {size.overlap} of the one before")
         )
     return tuple(plan)
 

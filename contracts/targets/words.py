@@ -29,7 +29,7 @@ METRICS = {
     "nullValues": "nulls",
     "missingValues": "missing values",
     "invalidValues": "invalid values",
-    "duplicateValues": "rows with a value that another row has too",
+    "duplicateValues": "rows with the same value",
     "rowCount": "rows in all",
     "sql": "the query's answer",
 }
@@ -67,9 +67,20 @@ def table_rule_in_words(rule: TableRule) -> str:
     wanted = OPERATORS[rule.operator].format(*bounds)
     named = rule.argument("properties")
     of = f" of {listed(named, 'and')} together" if named else f" of {rule.field}" if rule.field else ""
-    valid = rule.argument("validValues")
-    told = f" (valid: {listed(valid)})" if valid else ""
-    return f"{METRICS[rule.metric]}{of}{told}: {wanted}, in the {rule.table} table"
+    told = "; ".join(_told(rule))
+    return f"{METRICS[rule.metric]}{of}{f' ({told})' if told else ''}: {wanted}, in the {rule.table} table"
+
+
+def _told(rule: TableRule) -> Iterator[str]:
+    """Yield what a measure goes by: the values that it counts as valid or missing, or its query."""
+    if rule.argument("validValues"):
+        yield f"valid: {listed(rule.argument('validValues'))}"
+    if rule.argument("pattern"):
+        yield f"valid: what matches {rule.argument('pattern')}"
+    if rule.argument("missingValues"):
+        yield f"missing: {listed(rule.argument('missingValues'))}"
+    if rule.query:
+        yield " ".join(rule.query.split())
 
 
 def row_rules(contract: Contract) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.memory import return_freed_memory
+from infra.memory import leave_loaded_alone, return_freed_memory
 from infra.settings import Settings
 from infra.watch import ContractWatch
 from infra.wiring import chosen, setup, stop_on_signal
@@ -57,6 +57,7 @@ def _run_watched(
         while True:
             given, again = setup(settings, watch.contracts), _Noticed(watch.changed)
             jobs |= {contract.dataset: job(contract) for contract in given.contracts}
+            leave_loaded_alone()
             runs += run(given, partial(_either, stop, again))
             if not again.noticed or stop():
                 return _counts(given, jobs, runs)
@@ -85,6 +86,7 @@ def _run_faust(settings: Settings, datasets: Sequence[str], *, drain: bool) -> C
 
     watch = ContractWatch(settings, datasets, restarts=False)
     given = setup(settings, watch.contracts, engine="faust")
+    leave_loaded_alone()
     folder = settings.home / "faust"
     folder.mkdir(parents=True, exist_ok=True)
     with stop_on_signal() as stop:
@@ -100,6 +102,7 @@ def run_current(settings: Settings, datasets: Sequence[str], *, drain: bool) -> 
     return_freed_memory()
     contracts = [contract for contract in chosen(settings, datasets) if contract.change == "upsert"]
     given = setup(settings, contracts)
+    leave_loaded_alone()
     with stop_on_signal() as stop:
         runs = current.run(given, stop, drain=drain)
     return _counts(given, {contract.dataset: current_job(contract) for contract in contracts}, runs)
@@ -112,6 +115,7 @@ def run_archive(settings: Settings, datasets: Sequence[str], *, drain: bool) -> 
 
     return_freed_memory()
     given = setup(settings, chosen(settings, datasets))
+    leave_loaded_alone()
     with stop_on_signal() as stop:
         runs = archiver.run(given, stop, drain=drain)
     return _counts(given, {contract.dataset: archive_job(contract) for contract in given.contracts}, runs)

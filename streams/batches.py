@@ -63,9 +63,19 @@ def _version(headers: Sequence[tuple[str, bytes]] | None) -> bytes | None:
 
 def landing_batch(messages: Sequence[Received]) -> pa.RecordBatch:
     """Return messages of one clean or dead-letter topic in LANDING_SCHEMA."""
-    told = [_told(m.headers() or ()) for m in messages]
-    named = [binary_array([each[at] for each in told]) for at in (0, 1)]
-    return pa.record_batch([*_columns(messages), *named], schema=LANDING_SCHEMA)
+    sources: list[bytes | None] = []
+    contracts: list[bytes | None] = []
+    for message in messages:
+        headers = message.headers() or ()
+        # Our own clean records have just these two, in this order; in others they are sought.
+        if len(headers) == 2 and headers[0][0] == SRC_HEADER and headers[1][0] == CONTRACT_HEADER:
+            sources.append(headers[0][1])
+            contracts.append(headers[1][1])
+        else:
+            held = dict(headers)
+            sources.append(held.get(SRC_HEADER))
+            contracts.append(held.get(CONTRACT_HEADER))
+    return pa.record_batch([*_columns(messages), binary_array(sources), binary_array(contracts)], schema=LANDING_SCHEMA)
 
 
 def archive_batch(messages: Sequence[Received]) -> pa.RecordBatch:
@@ -78,16 +88,6 @@ def _packed_headers(headers: Sequence[tuple[str, bytes | None]] | None) -> bytes
     if not headers:
         return None
     return packed([part for name, value in headers for part in (name.encode("utf-8", "surrogateescape"), value)])
-
-
-def _told(headers: Sequence[tuple[str, bytes]]) -> tuple[bytes | None, bytes | None]:
-    """Return a record's `src` and `contract` headers. Our own clean records have just these; in others they are sought."""
-    if len(headers) == 2:
-        (first, src), (second, contract) = headers
-        if first == SRC_HEADER and second == CONTRACT_HEADER:
-            return src, contract
-    held = dict(headers)
-    return held.get(SRC_HEADER), held.get(CONTRACT_HEADER)
 
 
 def taken(column: pa.Array, positions: np.ndarray) -> pa.Array:

@@ -16,7 +16,7 @@ import orjson
 
 from infra.bench import rivals
 from infra.bench.clock import Clock, peak_bytes
-from infra.memory import return_freed_memory
+from infra.memory import leave_loaded_alone, return_freed_memory
 from infra.settings import Settings, load_settings
 
 
@@ -28,6 +28,7 @@ def clean_drained(settings: Settings) -> dict[str, Any]:
     return_freed_memory()
     clock = Clock()
     given = setup(settings, tuple(catalog(settings)), step=lambda _name: clock.done())
+    leave_loaded_alone()
     with first_fetch_noted(clock, direct):
         runs = direct.clean(given, lambda: False, drain=True)
     return clock.figures(_records(given.emitter, runs))
@@ -41,6 +42,7 @@ def land_drained(settings: Settings) -> dict[str, Any]:
     return_freed_memory()
     clock = Clock()
     given = setup(settings, tuple(catalog(settings)), step=lambda _name: clock.done())
+    leave_loaded_alone()
     with first_fetch_noted(clock, lander), commits_timed() as seconds:
         runs = lander.run(given, lambda: False, drain=True)
     return clock.figures(_records(given.emitter, runs)) | {"commit_seconds": seconds}
@@ -53,6 +55,7 @@ def clean_command(settings: Settings, datasets: list[str], mark: int) -> dict[st
 
     return_freed_memory()
     given = setup(settings, chosen(settings, datasets))
+    leave_loaded_alone()
     with peaks_noted(given.emitter, mark) as peaks:
         runs = direct.clean(given, lambda: False, drain=True)
     return {"records": _records(given.emitter, runs), **peaks, "peak_bytes": peak_bytes()}
@@ -65,6 +68,7 @@ def land_command(settings: Settings, datasets: list[str], mark: int) -> dict[str
 
     return_freed_memory()
     given = setup(settings, chosen(settings, datasets))
+    leave_loaded_alone()
     with stop_on_signal() as stop, peaks_noted(given.emitter, mark) as peaks:
         runs = lander.run(given, stop)
     return {"records": _records(given.emitter, runs), **peaks, "peak_bytes": peak_bytes()}

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
-from contracts.errors import StoreAway
-from lineage.places import REGION, Access, address, remote, told
+from contracts.errors import HeadwaterError, StoreAway
+from lineage.places import REGION, Access, address, away, joined, no_bucket, not_allowed, remote
 
 Answer = TypeVar("Answer")
 
@@ -26,6 +26,8 @@ FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
 _WRITER = "headwater-writer"
 _TAKEN = frozenset({"PreconditionFailed", "412"})
+_BUSY = frozenset({408, 409, 425, 429})
+"""409 is S3's answer to a put that ran beside another of the same key: to be sent again, says its documentation."""
 _ABSENT = frozenset({"NoSuchKey", "404"})
 
 _way_in = Access()
@@ -181,7 +183,7 @@ class Objects:
             try:
                 return call()
             except Exception as error:
-                trouble = told(error, f"{self.place}/{name}".rstrip("/"))
+                trouble = _trouble(error, joined(self.place, name).rstrip("/"))
                 if trouble is None:
                     raise
                 if not isinstance(trouble, StoreAway) or time.monotonic() + wait > until:
@@ -221,6 +223,24 @@ class Objects:
             response_checksum_validation="when_required",
         )
         return session.client("s3", endpoint_url=way.endpoint or None, config=config)
+
+
+def _trouble(error: Exception, where: str) -> HeadwaterError | None:
+    """Return what an error of boto3's comes to; None if it is none that the store or the way to it caused."""
+    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError  # noqa: PLC0415
+
+    if isinstance(error, HTTPClientError):
+        return away(where)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return not_allowed(where)
+    if not isinstance(error, ClientError):
+        return None
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if _code(error) == "NoSuchBucket":
+        return no_bucket(where)
+    if status in (401, 403):
+        return not_allowed(where)
+    return away(where) if status >= 500 or status in _BUSY else None
 
 
 def _code(error: Exception) -> str:

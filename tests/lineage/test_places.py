@@ -39,11 +39,14 @@ def test_lineage_names_a_table_in_a_bucket_as_the_spec_does() -> None:
     ("text", "kind"),
     [
         ("Server returned non-2xx status code: 403 Forbidden: <Code>SignatureDoesNotMatch</Code>" + SIGNED, StoreRefused),
-        ("An error occurred (InvalidAccessKeyId) when calling the PutObject operation", StoreRefused),
+        (
+            "When getting information for key 'x' in bucket 'b': AWS Error ACCESS_DENIED during HeadObject: Access Denied",
+            StoreRefused,
+        ),
         ("404 Not Found: <Code>NoSuchBucket</Code>", StoreRefused),
         ("error sending request, after 6 retries, max_retries: 1000, retry_timeout: 2s", StoreAway),
         ("Server returned non-2xx status code: 503 Service Unavailable, Server Error", StoreAway),
-        ("Could not connect to the endpoint URL", StoreAway),
+        ("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7, Couldn't connect to server", StoreAway),
     ],
 )
 def test_an_error_tells_what_to_do_and_nothing_that_the_store_said(text: str, kind: type[Exception]) -> None:

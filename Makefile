@@ -5,19 +5,23 @@
 #   make quick                the tests that need no server
 #   make bench NAME=clean     one benchmark
 #   make setup                only set up
+#   make engines              set up Spark, and Flink in an environment of its own
 #   make clean                as freshly cloned: stops the stack, deletes data, environments and caches
 
 PYTHON_BIN := .venv/bin/python
 ARGS ?=
 NAME ?=
 
-.PHONY: help run test quick bench setup clean
+.PHONY: help run test quick bench setup engines clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 setup:
 	@sh infra/bootstrap.sh dev
+
+engines:
+	@sh infra/bootstrap.sh engines
 
 run:
 	@sh infra/bootstrap.sh run
@@ -41,5 +45,5 @@ bench:
 
 clean:
 	@if [ -x $(PYTHON_BIN) ] && [ -d .headwater ]; then $(PYTHON_BIN) -m infra.main --home .headwater down; fi
-	@rm -rf .headwater .venv .venv-tools .venv-lock .venv-syncing .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .headwater .venv .venv-flink .venv-tools .venv-lock .venv-syncing .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Make this checkout ready to run: a Python environment by the lock file, and the local broker's jars.
 #
-#   infra/bootstrap.sh        what `make run` needs
-#   infra/bootstrap.sh dev    and what `make test` needs beside
+#   infra/bootstrap.sh          what `make run` needs
+#   infra/bootstrap.sh engines  and Spark beside it, and Flink in an environment of its own
+#   infra/bootstrap.sh dev      and what `make test` needs beside
 #
 # Needs Python 3.11 or newer, a JDK 17 or newer, and Maven. Everything is written inside the checkout. What was done is
 # stamped last, so a try that was killed is done again, and one that was finished costs a moment.
@@ -10,6 +11,7 @@ set -eu
 
 UV_RELEASE=0.13.8
 VENV=.venv
+FLINK_VENV=.venv-flink
 TOOLS=.venv-tools
 STAMP=$VENV/.headwater-stamp
 SYNCING=.venv-syncing
@@ -73,10 +75,27 @@ sync_environment() {
     : >"$SYNCING"
     say "installing the Python environment ($kind); the first time takes some minutes"
     rm -f "$STAMP"
-    if [ "$kind" = dev ]; then set -- --group dev --group peers; else set -- --inexact; fi
-    "$TOOLS/bin/uv" sync --quiet --frozen --no-python-downloads --python "$python" --extra main "$@" ||
-        fail "the Python environment could not be installed" \
-            "try: see whether the package index answers and the disk has 3 GB of room, then again"
+    case $kind in
+        dev) set -- --extra spark --group dev --group peers ;;
+        engines) set -- --extra spark --inexact ;;
+        *) set -- --inexact ;;
+    esac
+    sync "$VENV" --extra main "$@"
+}
+
+# PyFlink caps pyarrow below what the rest needs: Flink's jobs run in an environment of their own.
+sync_flink() {
+    if ! "$FLINK_VENV/bin/python" -c '' 2>/dev/null; then rm -rf "$FLINK_VENV"; fi
+    say "installing Flink's environment; the first time takes some minutes"
+    sync "$FLINK_VENV" --extra flink
+}
+
+sync() {
+    target=$1
+    shift
+    UV_PROJECT_ENVIRONMENT=$target "$TOOLS/bin/uv" sync --quiet --frozen --no-python-downloads --python "$python" "$@" ||
+        fail "the Python environment $target could not be installed" \
+            "try: see whether the package index answers and the disk has 5 GB of room, then again"
 }
 
 python=$(find_python)
@@ -87,12 +106,14 @@ lock
 wanted="$(cat uv.lock pyproject.toml infra/kafka/pom.xml | cksum) $UV_RELEASE $(pwd)"
 if [ -f "$STAMP" ] && [ ! -e "$SYNCING" ] && "$VENV/bin/python" -c '' 2>/dev/null; then
     stamped=$(cat "$STAMP")
-    # What tests need holds what a run needs.
+    # What tests need holds what engines need, and that what a run needs.
     if [ "$stamped" = "dev $wanted" ] || [ "$stamped" = "$kind $wanted" ]; then exit 0; fi
-    case $stamped in *" $(pwd)") ;; *) rm -rf "$VENV" ;; esac
+    if [ "$kind" = run ] && [ "$stamped" = "engines $wanted" ]; then exit 0; fi
+    case $stamped in *" $(pwd)") ;; *) rm -rf "$VENV" "$FLINK_VENV" ;; esac
 fi
 install_uv
 sync_environment
+if [ "$kind" != run ]; then sync_flink; fi
 "$VENV/bin/python" -m infra.main --home .headwater up --prepare >&2
 rm -f "$SYNCING"
 printf '%s' "$kind $wanted" >"$STAMP.tmp"

@@ -274,14 +274,18 @@ def birth_date(chance: Random) -> str:
     ))  # fmt: skip
 
 
+SYLLABLES = ("ba", "cer", "dol", "fa", "gi", "hun", "kel", "lo", "mir", "na", "os", "pra", "rin", "sut", "ta", "ul", "vel", "zo")
+
+
 def person(chance: Random) -> str:
     """Return a name."""
-    given, family = chance.choice(GIVEN), chance.choice(FAMILY)
-    return chance.choice(
-        (f"{given} {family}", f"{given} {family}", f"{given} {chance.choice('ABCDEJKM')}. {family}", f"{given} van der {family}")
-    )
+    given, family = given_name(chance), chance.choice(FAMILY)
+    middle = chance.choice(("", "", f" {chance.choice('ABCDEJKM')}.", " van der"))
+    return f"{given}{middle} {family}"
 
 
 def given_name(chance: Random) -> str:
-    """Return a given name alone."""
+    """Return a given name: one in four is made of syllables, as no list holds all names that there are."""
+    if chance.random() < 0.25:
+        return "".join(chance.choices(SYLLABLES, k=chance.randint(2, 3))).capitalize()
     return chance.choice(GIVEN)

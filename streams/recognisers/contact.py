@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from streams.recognisers.calling_codes import is_international
-from streams.recognisers.shape import DIGIT, EDGE, Finder, Found, Recogniser, digits_of
+from streams.recognisers.shape import DIGIT, EDGE, UUID, Finder, Found, Recogniser, digits_of
 
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 LOCAL = r"[\p{L}\p{N}_][\p{L}\p{M}\p{N}._%+'!$^~-]*"
@@ -25,10 +25,12 @@ IP = (
     rf"(?P<pre>^|[^0-9A-Za-z_:\[])(?P<hit>::(?:{HEXTET}:){{0,6}}{HEXTET}{V4_TAIL}){EDGE}"
     rf"|{EDGE}(?P<hit2>[0-9]{{1,3}}(?:\.[0-9]{{1,10}}){{3,}}{EDGE}"
     rf"|(?:{HEXTET}:){{7}}{HEXTET}{EDGE}|(?:{HEXTET}:){{1,6}}(?::{HEXTET}){{1,6}}{V4_TAIL}{EDGE})"
-    rf"|{EDGE}(?P<hit3>(?:{HEXTET}:){{1,7}}:)(?P<post>[^0-9A-Za-z_:]|$)"
+    rf"|{EDGE}(?P<hit3>(?:{HEXTET}:){{2,7}}:)(?P<post>[^0-9A-Za-z_:]|$)"
 )
 IP_GATE = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:"
 V4_PARTS, V4_PARTS_WITH_PORT = 4, 5
+PORT_DIGITS_MIN = 2
+"""`192.0.2.1.443` is an address and a port, as tcpdump writes them; `1.2.3.4.5` is a section of a book."""
 
 
 def ip_spans(candidate: str) -> Iterable[Found]:
@@ -43,6 +45,8 @@ def ip_spans(candidate: str) -> Iterable[Found]:
             yield 0, len(candidate), "ip"
         return
     parts = candidate.split(".")
+    if len(parts) == V4_PARTS_WITH_PORT and len(parts[-1]) < PORT_DIGITS_MIN:
+        return
     of_itself = parts[0] in ("127", "0")
     real = len(parts) <= V4_PARTS_WITH_PORT and all(len(part) <= 3 and int(part) <= 255 for part in parts[:V4_PARTS])
     if real and not of_itself:
@@ -68,36 +72,42 @@ def normal_ip(text: str) -> str:
 GAP = r"[ ().\-/\u{a0}\u{2009}\u{202f}\u{2010}-\u{2013}]"
 CALLED = (
     r"phone|telephone|tel|mobile|mob|cell|call|fax|whatsapp|sms|ph|handy|telefon|telefono|teléfono|téléphone|tél|portable|móvil|"
-    r"cellulare|telefoon"
+    r"cellulare|telefoon|fon|rufnummer|durchwahl|hotline|gsm|celular|tlf|dial|komórka|telemóvel|puhelin|mobiltelefon"
 )
 IN_CONTEXT = rf"(?i:{EDGE}(?:{CALLED}){EDGE})[^0-9+<>\n]{{0,20}}[0-9](?:{GAP}{{0,2}}[0-9]){{5,14}}"
 BARE = (
     r"(?:1[ .\-])?[2-9][0-9]{2}[ .\-]{1,2}[2-9][0-9]{2}[ .\-][0-9]{4}",
     r"(?:1[ .\-]?)?\([2-9][0-9]{2}\)[ \-]?[2-9][0-9]{2}[ .\-][0-9]{4}",
-    r"\([0-9]{2,5}\) ?[0-9]{3,4}[ .\-]?[0-9]{3,5}",
+    r"\([0-9]{2,5}\) ?[0-9]{3,5}[ .\-]?[0-9]{3,5}",
+    r"[6-9][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}",
     r"[6-9][0-9]{4}[ \-][0-9]{5}",
     r"\(?0[1-9][0-9]{0,4}\)?(?:[ .\-/]{1,2}[0-9]{2,8}){1,5}",
     r"0[1-9][0-9]{8,9}",
     rf"00[1-9](?:{GAP}{{0,2}}[0-9]){{7,14}}",
 )
-"""Written in a country's own way: North America, an area in brackets, India, a trunk 0; and 00 before the calling code.
+"""Written in a country's own way: North America, an area in brackets, Spain, India, a trunk 0; and 00 before the calling code.
 
-None begins behind a hyphen: there, the middle of a UUID does.
+None begins behind a hyphen or a point: there, the middle of a UUID does, or of a fraction.
 """
 INTERNATIONAL = rf"\+\(?[1-9](?:{GAP}{{0,3}}[0-9]){{6,17}}"
-PHONE = rf"(?:(?P<pre>^|[^0-9A-Za-z_+-])(?P<hit>{'|'.join(BARE)})|(?P<hit2>{INTERNATIONAL}|{IN_CONTEXT})){EDGE}"
+PHONE = rf"(?:(?P<pre>^|[^0-9A-Za-z_+.-])(?P<hit>{UUID}|{'|'.join(BARE)})|(?P<hit2>{INTERNATIONAL}|{IN_CONTEXT})){EDGE}"
 PHONE_GATE = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{5}}"
 
 BARE_SHAPES = re.compile("|".join(BARE).replace(GAP, GAP.replace("\\u{a0}", "\u00a0").replace("\\u{", "\\u").replace("}", "")))
+YEAR = r"(?:19|20)[0-9]{2}"
 DATE = re.compile(
-    r"(?:[0-3]?[0-9][./-][01]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9])(?![0-9])"
+    rf"(?:{YEAR} ?[-–/] ?{YEAR}|[0-3]?[0-9][./-][01]?[0-9][./-]{YEAR}|{YEAR}[./-][01]?[0-9][./-][0-3]?[0-9])(?![0-9])"
 )
+"""A day, or from one year to another: where one stands no number begins."""
+IS_UUID = re.compile(UUID)
 GROUP = re.compile(r"[+(]{0,2}[0-9]+")
 TRUNK_DIGITS, CONTEXT_DIGITS = range(9, 13), range(7, 16)
 
 
 def phone_spans(candidate: str) -> Iterable[Found]:
     """Return the longest number that begins first in a candidate: other groups of digits may stand around it."""
+    if IS_UUID.fullmatch(candidate):
+        return
     in_context = candidate[0].isalpha()
     groups = [group.span() for group in GROUP.finditer(candidate)]
     for number, (start, _) in enumerate(groups):
@@ -126,7 +136,7 @@ def normal_phone(text: str) -> str:
     return digits.removeprefix("00")
 
 
-RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 4, normal_ip), Recogniser("phone", 3, normal_phone))
+RECOGNISERS = (Recogniser("email", 2, str.lower), Recogniser("ip", 5, normal_ip), Recogniser("phone", 4, normal_phone))
 FINDERS = (
     Finder(("email",), ("@",), EMAIL),
     Finder(("ip",), (IP_GATE,), IP, ip_spans),

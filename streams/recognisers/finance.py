@@ -12,6 +12,8 @@ CARD = rf"(?P<pre>{START})(?P<hit>[0-9](?:[ \-]?[0-9]){{11,}}){EDGE}"
 CARD_GATE = r"[0-9][0-9 \-]{10}[0-9]"
 GROUP = re.compile(r"[0-9]+")
 CARD_DIGITS_MIN, CARD_DIGITS_MAX, CARD_GROUPS_MAX = 13, 19, 6
+CARD_FIRST_GROUP = (4, *range(CARD_DIGITS_MIN, CARD_DIGITS_MAX + 1))
+"""Digits that a card's first group may have: four, or all of them. `440819-2378223` is no card, whatever its check digit."""
 
 BRANDS = (
     (re.compile(r"4"), (13, 16, 19)),
@@ -47,6 +49,8 @@ def card_spans(candidate: str) -> Iterable[Found]:
 
 def _card_end(candidate: str, groups: list[tuple[int, int]], at: int) -> int | None:
     """Return the last group of the longest card that begins with group `at`, or None."""
+    if len(groups) > at + 1 and groups[at][1] - groups[at][0] not in CARD_FIRST_GROUP:
+        return None
     digits, best = "", None
     for end in range(at, min(at + CARD_GROUPS_MAX, len(groups))):
         digits += candidate[slice(*groups[end])] if groups[end][1] - groups[end][0] <= CARD_DIGITS_MAX else "0" * 20
@@ -81,7 +85,7 @@ def iban_spans(candidate: str) -> Iterable[Found]:
         yield 0, end, "iban"
 
 
-RECOGNISERS = (Recogniser("iban", 1, letters_and_digits), Recogniser("card", 1, digits_of))
+RECOGNISERS = (Recogniser("iban", 1, letters_and_digits), Recogniser("card", 2, digits_of))
 FINDERS = (
     Finder(("iban",), (DIGIT,), IBAN, iban_spans),
     Finder(("card",), (DIGIT, CARD_GATE), CARD, card_spans),

@@ -23,6 +23,9 @@ EDGE = r"(?-u:\b)"
 START = r"(?:^|[^0-9A-Za-z_])"
 """What stands before a word of ASCII. Where digits are frequent this is ten times as fast as `EDGE` before a digit."""
 
+UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+"""A candidate that no judge takes (RFC 9562): so that no number begins in one whose groups chance gave no letters."""
+
 DIGIT = "[0-9]"
 """The first gate of every number: texts without one are told apart at gigabytes per second."""
 

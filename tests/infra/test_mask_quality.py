@@ -65,9 +65,9 @@ def test_f2_weighs_recall_twice():
     assert Tally().f2 == 0.0
 
 
-RECALL_MIN = {"password": 0.4, "birth_date": 0.6, "address": 0.6, "person": 0.45}
-PRECISION_MIN = {"ip": 0.3, "address": 0.9}
-"""Lower than for the rest (0.95), where sentences leave more open than a pattern can tell."""
+RECALL_MIN = {"password": 0.9}
+"""Lower than for the rest, where a sentence leaves more open than a pattern can tell: `admin / password Sommer99`."""
+FIGURE_MIN = 0.97
 
 
 def test_recognisers_find_what_they_were_made_to_find():
@@ -77,7 +77,7 @@ def test_recognisers_find_what_they_were_made_to_find():
     low = {
         kind: figures
         for kind, figures in told.items()
-        if figures[0] < RECALL_MIN.get(kind, 0.95) or figures[1] < PRECISION_MIN.get(kind, 0.95)
+        if figures[0] < RECALL_MIN.get(kind, FIGURE_MIN) or figures[1] < FIGURE_MIN
     }
     assert low == {}
-    assert judged.overall(TYPES).f2 > 0.95
+    assert judged.overall(TYPES).f2 > 0.99

@@ -26,6 +26,8 @@ PLANTED: dict[str, tuple[str, ...]] = {
         "030/9018 2012",
         "01 99 00 12 34",
         "01632960123",
+        "(11) 96123-4567",
+        "612 34 51 05",
     ),
     "ip": (
         "192.0.2.146",
@@ -78,6 +80,12 @@ PLANTED: dict[str, tuple[str, ...]] = {
         "Calle de Alcalá 42, 28014 Madrid",
         "Via Garibaldi 7, 00153 Roma",
         "PO Box 1234",
+        "Flat 6, 210 Cedar Street, London NW1 6XE",
+        "Am Alten Markt 4, 01067 Dresden",
+        "64 bd Voltaire, 75011 Paris",
+        "ul. Długa 20, 00-238 Warszawa",
+        "Rua das Flores, 127, 01305-000 São Paulo",
+        "Hauptstraße 5, 60311 Frankfurt am Main",
     ),
 }
 """What is found wherever it stands by itself."""
@@ -96,13 +104,28 @@ IN_CONTEXT: dict[str, tuple[tuple[str, str], ...]] = {
         ("date of birth ", "1980-04-03"),
         ("geboren am ", "3.4.1980"),
         ("née le ", "3 avril 1980"),
+        ("user_birth_date=", "03-Apr-1980"),
+        ('"dateOfBirth": "', "1980-04-03T00:00:00Z"),
+        ("Geburtstag: ", "3/4/80"),
+        ("дата рождения: ", "03.04.1980"),
+        ("生年月日：", "1980年4月3日"),
+        ("ur. ", "3 May 1980"),
     ),
     "api_key": (
         ("api_key = '", "8f14e45fceea167a5a36dedd4bea2543"),
         ("Authorization: Bearer ", "a1B2c3D4e5F6g7H8i9J0"),
         ('"client_secret": "', "Zx9_81kfQpLw72mmR4"),
+        ("auth-token: ", "FurZmnewIRGijxFQKw7kdvNmMwGh"),
     ),
-    "password": (("password=", "hunter2"), ("PWD: ", "c0rrect-horse")),
+    "password": (
+        ("password=", "hunter2"),
+        ("PWD: ", "c0rrect-horse"),
+        ("the password is ", "c0rrect-horse"),
+        ("mot de passe : ", "hunter2"),
+        ("Пароль: ", "hunter2"),
+        ("Contraseña: ", "hunter2"),
+        ("admin / password ", "hunter2#"),
+    ),
     "url_credentials": (("https://", "user:s3cret@db.example.org"), ("redis://", ":s3cret@cache.example.org:6379")),
 }
 """What only the words before it tell: (words, value)."""
@@ -130,4 +153,10 @@ HARMLESS = (
     "https://example.org/path:8080/x@y",
     "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "550e8400-e29b-41d4-a716-446655440000",
+    "fecbee10-2341-2341-2346-8b7708d67000 and 00446989-4256-4595-8abf-020794609580",
+    "chapters 1.2.3.4.5, in 2019:: and later",
+    "password must have 12 characters, password sha256, password is required",
+    "token = getAccessTokenFromSessionStorage",
+    "ref 440819-9378229 is not a card, call between 2010-2020 or 2010/2020",
+    "from 3,320.51 St. Mary's Road runs north",
 )

@@ -50,6 +50,25 @@ def test_names_are_found_by_title_greeting_and_list_only_if_they_are_asked_for()
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("José García and Łukasz Nowak", ["José García", "Łukasz Nowak"]),
+        ("Dear Qwertina, hello", ["Qwertina"]),
+        ("Pedro van der Berg wrote: no", ["Pedro van der Berg"]),
+        ("Qwert Zuiop schrieb: nein", ["Qwert Zuiop"]),
+        ("full_name: Qwertina K. Zuiop", ["Qwertina K. Zuiop"]),
+        ("Best wishes,\nQwert Zuiop", ["Qwert Zuiop"]),
+        ("cc Anna van der", ["Anna"]),
+        ("Mary Smith Dear Qwertina", ["Mary Smith", "Qwertina"]),
+        ("Dear Customer, Hi There, Hello World, name: Default Project, author: The Team", []),
+        ("I am German, this is Python, cc Sales Team, contact: Support", []),
+    ],
+)
+def test_names_end_where_they_end_and_words_are_no_names(text, names):
+    assert found(text, types=["person"]) == [("person", name) for name in names]
+
+
 def test_only_the_types_asked_for_are_found():
     text = "jane@example.org, 192.0.2.1, 12345678Z, 44051401359"
     assert found(text, types=["ip", "pl_pesel"]) == [("ip", "192.0.2.1"), ("pl_pesel", "44051401359")]

@@ -20,6 +20,7 @@ from contracts.errors import DefinitionInvalid
 _STRING, _INT32, _INT64, _BYTES, _UNIX_TIMESTAMP = 2, 3, 4, 1, 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NULL_FIELD = 19
+_PAIR = struct.Struct("<II")
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,22 @@ class Unknown:
 def entity_key(names: Sequence[str], values: Sequence[Any], dtypes: Sequence[str]) -> bytes:
     """Return the serialized entity key of version 3: join keys in order of name, each value with its type."""
     ordered = sorted(zip(names, values, dtypes, strict=True))
-    parts = [struct.pack("<I", len(ordered))]
-    for name, _, _ in ordered:
-        encoded = name.encode()
-        parts += [struct.pack("<II", _STRING, len(encoded)), encoded]
-    for _, value, dtype in ordered:
-        kind, encoded = _key_value(value, dtype)
-        parts += [struct.pack("<II", kind, len(encoded)), encoded]
-    return b"".join(parts)
+    return entity_key_prefix(names) + entity_key_values([value for _, value, _ in ordered], [dtype for *_, dtype in ordered])
 
 
 def entity_key_prefix(names: Sequence[str]) -> bytes:
     """Return the bytes that every entity key with these join keys begins with."""
     encoded = [name.encode() for name in sorted(names)]
     return struct.pack("<I", len(encoded)) + b"".join(struct.pack("<II", _STRING, len(name)) + name for name in encoded)
+
+
+def entity_key_values(values: Sequence[Any], dtypes: Sequence[str]) -> bytes:
+    """Return the bytes that an entity key goes on with: its values, in the order of their join keys' names."""
+    parts = []
+    for one, dtype in zip(values, dtypes, strict=True):
+        kind, encoded = _key_value(one, dtype)
+        parts += [_PAIR.pack(kind, len(encoded)), encoded]
+    return b"".join(parts)
 
 
 def is_entity_key(octets: bytes) -> bool:

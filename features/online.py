@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from contracts.errors import CommitConflict, NotFound
-from features.feast_layout import Unknown, entity_key, from_microseconds, parsed_key, value
+from features.feast_layout import Unknown, entity_key, from_microseconds, parsed_key, timestamp, value
 from features.plan import Plan, View
 
 GOLD_VERSION = "_gold_version"
@@ -31,7 +31,13 @@ class Stored:
     """What a store holds of one entity in one view: values as Feast wrote them, and the store's own event time."""
 
     values: Mapping[str, bytes]
-    event_time: datetime
+    stamp: datetime | bytes
+    """The event time, or the message that says it: hardly any read wants it, since EVENT_US stands beside."""
+
+    @property
+    def event_time(self) -> datetime:
+        """When the values hold from, as Feast's clients see it."""
+        return self.stamp if isinstance(self.stamp, datetime) else timestamp(self.stamp)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def served_vector(
     """
     asked = plan.service(service)
     views = [plan.view(name) for name in asked.views]
-    _demand_entities(service, views, entities)
+    demand_entities(service, views, entities)
     asked_of = [Asked(view.name, [key_of(view, entities)], stored_names(view)) for view in views]
     read = {view.name: stored[0] for view, stored in zip(views, store.read(asked_of), strict=True)}
     return [_served(plan.view(view), feature, read[view], now) for view, feature in asked.features]
@@ -159,7 +165,8 @@ def key_of(view: View, entities: Mapping[str, Any]) -> bytes:
     return entity_key(view.keys, values, [entity.dtype for entity in view.entities])
 
 
-def _demand_entities(service: str, views: Sequence[View], entities: Mapping[str, str]) -> None:
+def demand_entities(service: str, views: Sequence[View], entities: Mapping[str, Any]) -> None:
+    """Raise NotFound unless exactly the service's entity columns are given."""
     columns = entity_columns(views)
     if odd := sorted(set(columns) ^ set(entities)):
         example = " ".join(f"{name}=..." for name in columns)

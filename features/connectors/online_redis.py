@@ -23,7 +23,7 @@ from features.connectors.redis_client import FAULTS, answered, connected, transl
 from features.connectors.redis_wire import Ask, Fields, Unexpected, packed_fields
 from features.connectors.redis_wire import asked as asked_straight
 from features.feast_encode import timestamp_bytes
-from features.feast_layout import entity_key_prefix, is_entity_key, timestamp
+from features.feast_layout import entity_key_prefix, is_entity_key
 from features.online import FENCE, FENCE_DIGITS, Asked, Row, Stored, overtaken, stored_names
 from features.plan import View
 from features.redis_access import RedisAccess
@@ -294,7 +294,7 @@ def _stored(names: Sequence[str], values: Sequence[bytes | None]) -> Stored | No
     *features, stamp = values
     if stamp is None:
         return None
-    return Stored({name: part for name, part in zip(names, features, strict=True) if part is not None}, timestamp(stamp))
+    return Stored({name: part for name, part in zip(names, features, strict=True) if part is not None}, stamp)
 
 
 def _literal(part: bytes) -> bytes:

@@ -42,14 +42,14 @@ def scratch(settings: Settings) -> Iterator[Settings]:
             home=Path(folder),
             jars=jars,
             kafka=MappingProxyType({key: value for key, value in settings.kafka.items() if key != "bootstrap.servers"}),
-            broker_port=_free_pair(),
+            broker_port=free_pair(),
             openlineage_url="",
         )
         with broker(ours, say):
             yield ours
 
 
-def _free_pair() -> int:
+def free_pair() -> int:
     """Return a port that is free together with the next: the broker's and its controller's."""
     for _ in range(100):
         with socket.socket() as first, socket.socket() as second:

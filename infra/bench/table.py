@@ -17,6 +17,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
     "extract": ("infra.bench.extract", "HTML to main text beside trafilatura: speed and F1"),
     "mask": ("infra.bench.mask", "free-text masking beside Presidio: speed, recall, precision and F2 by type"),
+    "online": ("infra.bench.online", "online reads from Redis beside bare HMGETs and Feast's client"),
     "documents": ("infra.bench.documents", "one whole document pass, and where its time goes"),
     "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
 }

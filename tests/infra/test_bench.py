@@ -22,6 +22,7 @@ from infra.bench.table import BENCHES
 from infra.process_table import running_with
 from infra.settings import PROJECT_FOLDER, Settings
 from tests.conftest import JARS
+from tests.redis_servers import needs_redis
 from tests.streams.made import MASKING_KEY
 
 MACHINE = {"cores": 2, "cpu": "a CPU", "memory_gib": 24.0, "load": 0.1}
@@ -180,3 +181,15 @@ def test_each_of_the_benchmarks_twenty_rules_names_the_record_that_breaks_it_and
     assert set(checks._passed(given, {"ruled": ruled, "plain": plain}, 0)) == {"ruled", "plain"}
     with pytest.raises(TerminalError, match="rows of the side ruled"):
         checks._passed(checks.batches([b"{}", *records.values(9)]), {"ruled": ruled}, 0)
+
+
+@pytest.mark.servers
+@needs_redis
+def test_the_benchmark_of_online_reads_compares_sides_that_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from infra.bench import online
+
+    monkeypatch.setattr(online, "READS", {"1x10": 3, "100x50": 2})
+    report = online.run(Settings(home=tmp_path), 1, 150)
+    assert set(report.ratios) == {f"{side} {size}" for side in ("raw", "feast") for size in online.SIZES}
+    assert report.figures["entities"] == 150
+    assert all(report.figures[size][side]["p50_ms"]["median"] > 0 for size in online.SIZES for side in ("ours", "raw", "feast"))

@@ -15,6 +15,7 @@ from contracts.errors import SettingsInvalid
 
 KINDS = ("redis", "redis_cluster")
 """Feast's words for one server (or one behind a proxy) and for a cluster."""
+SECRET_OPTIONS = frozenset({"password", "ssl_password"})
 FORM = "host:port[,host:port...][,db=0][,ssl=true][,username=...][,password=...]"
 
 
@@ -35,15 +36,18 @@ class RedisAccess:
         scheme = "rediss" if self.options.get("ssl") else "redis"
         return f"{scheme}://" + ",".join(f"{host}:{port}" for host, port in self.nodes)
 
-    def feast(self) -> dict[str, Any]:
+    def feast(self, password: str = "") -> dict[str, Any]:
         """Return Feast's `online_store` configuration for this place: a Feast client with it reads what we write.
 
-        Holds the password, as Feast's own file does: hand it over, never print it.
+        Holds the password, as Feast's own file does: hand it over, never print it. With `password`, that stands in its place
+        as it is: what a file says that Feast fills in from the environment.
         """
         nodes = [f"{host}:{port}" for host, port in self.nodes]
         told = {"socket_timeout": self.wait_seconds, "socket_connect_timeout": self.wait_seconds, **self.options}
         # Feast cuts the string at commas and reads each value as JSON: so a comma is written as JSON's escape of it.
-        options = [f"{key}={json.dumps(value).replace(',', chr(92) + 'u002c')}" for key, value in told.items()]
+        made = {key: json.dumps(value).replace(",", chr(92) + "u002c") for key, value in told.items()}
+        made |= {key: password for key in SECRET_OPTIONS & made.keys() if password}
+        options = [f"{key}={text}" for key, text in made.items()]
         return {
             "type": "redis",
             "redis_type": "redis_cluster" if self.cluster else "redis",

@@ -89,7 +89,7 @@ def translated(access: RedisAccess, error: BaseException) -> HeadwaterError:
         return TransientError(
             f"Redis does not answer ({type(error).__name__}), waited {access.wait_seconds:g} s",
             where=access.where,
-            remedy="start it, or mend `redis` in the settings; then the same command again",
+            remedy='start it, or mend `redis` in the settings (or online_store = "sqlite"); then the same command again',
         )
     code = str(error).split(" ", 1)[0]
     return TransientError(

@@ -218,6 +218,20 @@ def get(settings: Settings, service: str, entities: tuple[str, ...], explained: 
         raise SystemExit(1)
 
 
+@features.command(epilog="\b\nExample:\n  headwater features client > feature_store.yaml\n")
+@json_option
+@click.pass_obj
+def client(settings: Settings, json_wanted: bool) -> None:
+    """Print the feature_store.yaml of a Feast client that reads what is written here.
+
+    It holds no password: Feast fills in HEADWATER_REDIS_PASSWORD from the environment of the client.
+    """
+    from features.feast_client import client_yaml
+
+    text = client_yaml(workspace(settings))
+    result({"feature_store.yaml": text}, json_wanted, text.rstrip("\n"))
+
+
 @features.command(epilog='\b\nExample:\n  headwater features search "which package parses dates?" --top 3\n')
 @click.argument("query")
 @click.option("--view", default="package_passages", show_default=True, help="A feature view with a vector.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,18 +12,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from contracts.errors import SettingsInvalid, TransientError
 from features.connectors.online_redis import stored_octets
 from features.connectors.online_store import online_store
 from features.engines.aggregate import build_gold
 from features.engines.materialize import materialize, read_mark
+from features.feast_client import PASSWORD_VARIABLE, client_yaml
+from features.manifest import Manifest, manifest_bytes
 from features.online import EVENT_US, GOLD_VERSION, Asked, Stored, key_of, stored_names
-from features.plan import Plan
+from features.plan import Plan, Service
 from features.redis_access import RedisAccess, redis_access
 from features.workspace import Workspace
+from infra.main import main
 from tests.features.made import KNOWN, land, latest_view, sales, workspace
 from tests.features.test_online import entity_rows, from_feast, from_ours
 from tests.redis_servers import Server, authority, cluster, free_port, guarded, needs_redis, running
@@ -69,6 +75,22 @@ def prices(place: Workspace, plan: Plan, shops: int = 5) -> list[int | None]:
     return [None if stored is None else value(stored.values["price"]) for stored in read]
 
 
+def from_a_stranger(place: Workspace, names: list[str], keys: list[dict[str, str]], folder: Path) -> dict[str, list[Any]]:
+    """Read as a service does that holds Feast, the file we print, and the password in its environment."""
+    from feast import FeatureStore
+
+    from features.connectors.feast_registry import quiet
+
+    folder.mkdir()
+    text = client_yaml(place)
+    assert place.redis.options.get("password", "none") not in text
+    (folder / "feature_store.yaml").write_text(text, "utf-8")
+    with quiet(), pytest.MonkeyPatch.context() as environment:
+        environment.setenv(PASSWORD_VARIABLE, place.redis.options.get("password", ""))
+        read: dict[str, list[Any]] = FeatureStore(repo_path=str(folder)).get_online_features(names, keys).to_dict()
+    return read
+
+
 @pytest.mark.parametrize("kind", ["open", "guarded", "cluster"])
 def test_every_kind_of_redis_gives_feasts_client_what_it_gives_us(
     built: tuple[Workspace, Plan], kind: str, tmp_path: Path
@@ -88,6 +110,8 @@ def test_every_kind_of_redis_gives_feasts_client_what_it_gives_us(
             scanned = {key: stored.values for key, stored in online_store(place).scan(view, stored_names(view))}
             assert scanned == {key: stored.values for key, stored in online_store(sqlite).scan(view, stored_names(view))}
         assert sum(1 for _ in stored_octets(access)) > 300
+        read = from_a_stranger(place, ["origin_weather:temperature_f"], [{"origin": "BBB"}], tmp_path / "stranger")
+        assert read["temperature_f"] == [89.5]
 
 
 def test_one_view_of_an_entity_is_removed_and_the_other_stays(built: tuple[Workspace, Plan], server: Server) -> None:
@@ -136,6 +160,33 @@ def test_a_redis_that_is_away_is_said_to_be_in_bounded_time(tmp_path: Path) -> N
         assert time.monotonic() - began < 5
         assert caught.value.where == access.where
         assert "secret" not in str(caught.value)
+
+
+def test_a_redis_that_takes_the_call_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        began = time.monotonic()
+        for kind in ("redis", "redis_cluster"):
+            place = workspace(tmp_path, online_store="redis", redis=redis_access(address, kind=kind, wait_seconds=0.3))
+            with pytest.raises(TransientError, match="Redis does not answer"):
+                online_store(place).marked("shop_last_price")
+        assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("command", [["get", "by_shop", "shop=x"], ["materialize"], ["materialize", "--verify"]])
+def test_the_commands_say_that_redis_is_away_and_what_to_do(tmp_path: Path, command: list[str]) -> None:
+    place, plan = shop_world(tmp_path, redis_access())
+    service = Service("by_shop", (("shop_last_price", "price"),))
+    place.feature_store.mkdir()
+    place.manifest_file.write_bytes(manifest_bytes(Manifest(replace(plan, services={"by_shop": service}), "")))
+    (tmp_path / "headwater.toml").write_text(f'redis_password = "{RIGHT}"\nredis_wait_seconds = 0.3\nonline_store = "redis"\n')
+    environ = {"HEADWATER_REDIS": f"127.0.0.1:{free_port()}", "HEADWATER_PROJECT": "made_up"}
+    arguments = ["--config", str(tmp_path / "headwater.toml"), "--home", str(tmp_path), "features", *command, "--json"]
+    made = CliRunner().invoke(main, arguments, env=environ)
+    assert made.exit_code == 1, made.output
+    assert "Redis does not answer" in made.stderr
+    assert "mend `redis` in the settings" in made.stderr
+    assert RIGHT not in made.output + made.stderr
 
 
 def test_a_cluster_that_is_away_is_said_to_be_in_bounded_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from contracts.errors import CommitConflict
 from features.connectors.online_redis import RedisStore
 from features.connectors.online_sqlite import SqliteStore
 from features.connectors.online_store import online_store
+from features.engines import materialize as engine
 from features.engines.aggregate import build_gold
 from features.engines.materialize import materialize
+from features.engines.verify_online import verify_online
 from features.feast_encode import encoder
 from features.feast_layout import entity_key, value
 from features.online import EVENT_US, GOLD_VERSION, Asked, OnlineStore, Row
@@ -108,6 +111,40 @@ def test_an_earlier_materialization_gives_way_to_a_later_one(place: Workspace, m
     assert [m.gold_version for m in passed] == [2]
     assert held(online_store(place)) == [20, 10, 10, 10]
     assert [m.up_to_date for m in materialize(place, plan)] == [True]
+
+
+def test_writers_at_once_leave_the_newest_gold_and_a_mark_that_says_so(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four materializations race while gold moves on; whoever is overtaken says so, and in the end all is as gold has it."""
+    monkeypatch.setattr(engine, "BATCH", 20)
+    plan = Plan(place.project, {VIEW.name: VIEW}, {}, {})
+    ended: list[str] = []
+
+    def race() -> None:
+        try:
+            materialize(place, plan)
+            ended.append("done")
+        except CommitConflict:
+            ended.append("gave way")
+
+    for turn in range(3):
+        land(place, "shop.sold", sales([(str(n), turn, 10 * turn) for n in range(100 + turn) if n != turn]))
+        build_gold(place, plan)
+        racers = [threading.Thread(target=race) for _ in range(2)]
+        for racer in racers:
+            racer.start()
+        land(place, "shop.sold", sales([(str(n), turn, 10 * turn + 5) for n in range(30)]))
+        build_gold(place, plan)
+        racers += [threading.Thread(target=race) for _ in range(2)]
+        for racer in racers[2:]:
+            racer.start()
+        for racer in racers:
+            racer.join(60)
+        assert not any(racer.is_alive() for racer in racers)
+        materialize(place, plan)
+        [told] = verify_online(place, plan, repair=False)
+        assert (told.differences, told.unfinished, told.gold_version) == (0, False, 2 * turn + 2)
+    assert len(ended) == 12
+    assert "done" in ended
 
 
 @pytest.mark.servers

@@ -69,6 +69,8 @@ def quality_faults(item: Mapping[str, Any], at: Path, *, inside_array: bool) -> 
             yield from _sql_faults(quality, where)
             if inside_array:
                 yield Found(where, "sql", "cannot be asked of what stands in an array: expected a rule of the schema")
+        elif kind == "library" and str(quality.get("metric")) not in ARGUMENTS:
+            yield Found(where, "metric", f"came {quality.get('metric')!r}, expected one of {', '.join(ARGUMENTS)}")
         elif kind == "library":
             yield from _library_faults(quality, item, where, inside_array=inside_array)
 
@@ -83,6 +85,8 @@ def schema_quality_faults(schema: Mapping[str, Any], at: Path) -> Iterator[Found
             yield from _custom_faults(quality, columns, where)
         elif kind == "sql":
             yield from _sql_faults(quality, where)
+        elif kind == "library" and str(quality.get("metric")) not in ARGUMENTS:
+            yield Found(where, "metric", f"came {quality.get('metric')!r}, expected one of {', '.join(ARGUMENTS)}")
         elif kind == "library":
             yield from _schema_library_faults(quality, columns, where)
 

@@ -47,6 +47,8 @@ def table_quality(**rule: object):
 
 
 FAULTS = {
+    "a quality rule without a metric": (put(AMOUNT, quality=[{}]), "orders.amount.quality[0]", "metric"),
+    "a rule of the schema without a metric": (lambda d: d["schema"][0].update(quality=[{}]), "orders.quality[0]", "metric"),
     "another version of ODCS": (lambda d: d.update(apiVersion="v3.0.2"), "apiVersion", "apiVersion"),
     "no id": (lambda d: d.pop("id"), "", "required"),
     "a version that is no version": (lambda d: d.update(version="1"), "version", "version"),

@@ -1,8 +1,8 @@
 """Who and where: postal addresses and dates of birth; and, apart, the names of persons, by list and context.
 
-Addresses are found by the words that streets have in English, German, French, Spanish, Italian and Dutch. Names need a
-title, a greeting, a word like `name:`, or a given name of `streams.recognisers.names`: names that no list holds, without
-such a word, are not found. No model of language can be had from a package registry here.
+Addresses are found by the words that streets have in English, German, French, Spanish, Italian, Portuguese, Dutch and
+Polish. Names need a title, a salutation, a role like `author:`, or a given name of `streams.recognisers.names`: names that
+no list holds, without such a word, are not found. No model of language can be had from a package registry here.
 """
 
 from __future__ import annotations

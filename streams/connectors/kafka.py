@@ -43,7 +43,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "auto.offset.reset": "earliest",
     "isolation.level": "read_committed",
     "fetch.max.bytes": RECORD_BYTES_MAX,
-    "fetch.message.max.bytes": 2 * 1024 * 1024,
+    "fetch.message.max.bytes": 512 * 1024,
     "receive.message.max.bytes": 3 * RECORD_BYTES_MAX,
     "queued.max.messages.kbytes": 8 * 1024,
     "fetch.queue.backoff.ms": 5,
@@ -51,7 +51,9 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }
-"""`fetch.message.max.bytes` and the queue bound the memory: a larger record still comes, alone.
+"""`fetch.message.max.bytes` and the queue bound the memory: a larger record still comes, alone. The former counts what is
+compressed, and shares out the topics: with 2 MiB clean took the year of flights topic by topic and peaked at 482 MiB, with
+512 KiB it took all topics together and peaked at 371.
 
 A partition whose queue was full is fetched again after a few milliseconds; by default it would wait for a second.
 """

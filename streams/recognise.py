@@ -67,6 +67,9 @@ ROUNDS_MAX = 8
 """No text was seen that needed more than three; a bound all the same, so that none can keep a job."""
 
 START, END, BLANK = 0, 1, 2
+Path = tuple[str, ...]
+"""Gates, one behind the other."""
+
 LITERALS = frozenset({"@", "://"})
 """Gates that are sought as they are, without a regular expression."""
 MARKS = r"[\x00\x01]"
@@ -121,16 +124,42 @@ def byte_spans(texts: pl.Series, types: Collection[str] = TYPES) -> Spans:
 
 
 def _candidates(texts: pl.Series, finders: Sequence[Finder]) -> Iterator[Spans]:
-    """Yield each finder's real spans. Gates that several share are passed once."""
-    passed: dict[tuple[str, ...], np.ndarray] = {(): np.arange(len(texts))}
+    """Yield each finder's real spans."""
+    passed = _passed(texts, [(*finder.gates, finder.pattern) for finder in finders])
     for finder in finders:
-        for depth in range(1, len(finder.gates) + 2):
-            gates = (*finder.gates, finder.pattern)[:depth]
-            if gates not in passed:
-                passed[gates] = _passed(texts, passed[gates[:-1]], gates[-1])
         rows = passed[*finder.gates, finder.pattern]
         if len(rows):
             yield _found(texts.gather(rows), rows, finder)
+
+
+def _passed(texts: pl.Series, paths: Sequence[Path]) -> Mapping[Path, np.ndarray]:
+    """Return the rows that have a match of each gate of a path. Gates that several paths begin with are passed once.
+
+    All gates behind one are asked in one query: a query has its price, whatever it asks.
+    """
+    passed: dict[Path, np.ndarray] = {(): np.arange(len(texts))}
+    for depth in range(1, max(map(len, paths), default=0) + 1):
+        behind: dict[Path, dict[str, None]] = {}
+        for path in paths:
+            if len(path) >= depth:
+                behind.setdefault(path[: depth - 1], {})[path[depth - 1]] = None
+        for before, gates in behind.items():
+            rows = passed[before]
+            passed |= {(*before, gate): rows[hits] for gate, hits in _hits(texts, rows, list(gates)).items()}
+    return passed
+
+
+def _hits(texts: pl.Series, rows: np.ndarray, gates: Sequence[str]) -> Mapping[str, np.ndarray]:
+    """Say of each gate which of the rows have a match of it."""
+    if not len(rows):
+        return {gate: np.zeros(0, bool) for gate in gates}
+    column = texts if len(rows) == len(texts) else texts.gather(rows)
+    asked = [
+        pl.nth(0).str.contains(gate, literal=gate.replace(" ", "").isalpha() or gate in LITERALS).alias(str(at))
+        for at, gate in enumerate(gates)
+    ]
+    answers = column.to_frame().select(asked)
+    return {gate: answers[str(at)].to_numpy() for at, gate in enumerate(gates)}
 
 
 def _of_types(spans: Spans, types: Collection[str]) -> Spans:
@@ -158,15 +187,6 @@ def _outside_codes(texts: pl.Series, spans: Spans) -> Spans:
         before = bisect_right(firsts, int(spans.starts[at])) - 1
         kept[at] = before < 0 or spans.ends[at] > lasts[before]
     return Spans(spans.rows[kept], spans.types[kept], spans.starts[kept], spans.ends[kept])
-
-
-def _passed(texts: pl.Series, rows: np.ndarray, gate: str) -> np.ndarray:
-    """Return which of the rows have a match of the gate."""
-    if not len(rows):
-        return rows
-    column = texts if len(rows) == len(texts) else texts.gather(rows)
-    hits: np.ndarray = column.str.contains(gate, literal=gate.replace(" ", "").isalpha() or gate in LITERALS).to_numpy()
-    return rows[hits]  # type: ignore[no-any-return]
 
 
 def _found(column: pl.Series, rows: np.ndarray, finder: Finder) -> Spans:

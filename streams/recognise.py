@@ -12,7 +12,6 @@ several, a combining accent as one of its own.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +59,9 @@ NUMBERED = np.array(
 """The kinds that are told by digits and a check digit, which a code or a fraction may hold by chance."""
 CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])|[0-9]\.[0-9]{10,}")
 """A UUID (RFC 9562), or a number with a long fraction: one in four thousand of these holds what passes as a national number."""
+
+CODE_BYTES = b"0123456789ABCDEFabcdef.-"
+"""What codes are written in."""
 
 ENTITY_SCHEMA = {"row": pl.Int64, "type": pl.String, "start": pl.Int64, "end": pl.Int64}
 
@@ -132,6 +134,17 @@ def _candidates(texts: pl.Series, finders: Sequence[Finder]) -> Iterator[Spans]:
             yield _found(texts.gather(rows), rows, finder)
 
 
+def _within_code(text: bytes, start: int, end: int) -> bool:
+    """Say whether a span stands within a code. Only what codes are written in is searched, around the span."""
+    if text[start:end].strip(CODE_BYTES):
+        return False
+    first = len(text[:start].rstrip(CODE_BYTES))
+    last = len(text) - len(text[end:].lstrip(CODE_BYTES))
+    around = text[max(first - 1, 0) : last + 1]  # with the byte before and behind, which a code must not be part of
+    start, end = start - max(first - 1, 0), end - max(first - 1, 0)
+    return any(code.start() <= start and end <= code.end() for code in CODE.finditer(around))
+
+
 def _passed(texts: pl.Series, paths: Sequence[Path]) -> Mapping[Path, np.ndarray]:
     """Return the rows that have a match of each gate of a path. Gates that several paths begin with are passed once.
 
@@ -176,16 +189,10 @@ def _outside_codes(texts: pl.Series, spans: Spans) -> Spans:
     if not len(numbers):
         return spans
     data, offsets = buffers(texts)
-    kept, row = np.ones(len(spans), bool), -1
-    firsts: list[int] = []
-    lasts: list[int] = []
+    kept = np.ones(len(spans), bool)
     for at in numbers.tolist():
-        if int(spans.rows[at]) != row:
-            row = int(spans.rows[at])
-            codes = [code.span() for code in CODE.finditer(data[offsets[row] : offsets[row + 1]].tobytes())]
-            firsts, lasts = [first for first, _ in codes], [last for _, last in codes]
-        before = bisect_right(firsts, int(spans.starts[at])) - 1
-        kept[at] = before < 0 or spans.ends[at] > lasts[before]
+        row, start, end = int(spans.rows[at]), int(spans.starts[at]), int(spans.ends[at])
+        kept[at] = not _within_code(data[offsets[row] : offsets[row + 1]].tobytes(), start, end)
     return Spans(spans.rows[kept], spans.types[kept], spans.starts[kept], spans.ends[kept])
 
 

@@ -1,6 +1,7 @@
 """The `feature_store.yaml` of a Feast client that reads what we write: for a service that holds Feast and nothing of ours.
 
-Feast fills in `${...}` from the client's environment, so the file names where the password is and does not hold it.
+Feast fills in `${...}` from the client's environment, so the file names where the password is and does not hold it. It comes in
+as it is: a password with quotes, commas or backslashes cannot come in that way, and wants a client configured in code.
 """
 
 from __future__ import annotations

@@ -33,17 +33,17 @@ from tests.features.made import KNOWN, land, latest_view, sales, workspace
 from tests.features.test_online import entity_rows, from_feast, from_ours
 from tests.redis_servers import Server, authority, cluster, free_port, guarded, needs_redis, running
 
-USER, PASSWORD = "feature_writer", 'a, "secret" = {word}'
+USER, PASSWORD = "feature_writer", 'a,"secret"={word}'
 RIGHT, WRONG, OPEN = "the-right-one", "a-wrong-one", "no-secret"
 pytestmark = [pytest.mark.servers, needs_redis]
 
 
 @contextmanager
-def redis_of(kind: str, folder: Path) -> Iterator[RedisAccess]:
+def redis_of(kind: str, folder: Path, password: str = PASSWORD) -> Iterator[RedisAccess]:
     """Run the kind of Redis and say how to get in."""
     with ExitStack() as stack:
         if kind == "guarded":
-            yield stack.enter_context(guarded(folder, USER, PASSWORD.replace(" ", "_")))[1]
+            yield stack.enter_context(guarded(folder, USER, password))[1]
         elif kind == "cluster":
             yield stack.enter_context(cluster(folder))[1]
         else:
@@ -110,6 +110,15 @@ def test_every_kind_of_redis_gives_feasts_client_what_it_gives_us(
             scanned = {key: stored.values for key, stored in online_store(place).scan(view, stored_names(view))}
             assert scanned == {key: stored.values for key, stored in online_store(sqlite).scan(view, stored_names(view))}
         assert sum(1 for _ in stored_octets(access)) > 300
+
+
+@pytest.mark.parametrize("kind", ["guarded", "cluster"])
+def test_a_feast_client_with_the_file_we_print_reads_what_we_write(
+    built: tuple[Workspace, Plan], kind: str, tmp_path: Path
+) -> None:
+    with redis_of(kind, tmp_path, RIGHT) as access:
+        place = replace(built[0], online_store="redis", redis=access)
+        materialize(place, built[1], ["origin_weather"])
         read = from_a_stranger(place, ["origin_weather:temperature_f"], [{"origin": "BBB"}], tmp_path / "stranger")
         assert read["temperature_f"] == [89.5]
 

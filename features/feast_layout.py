@@ -25,7 +25,7 @@ _PAIR = struct.Struct("<II")
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value of a kind that this reader does not know, by the number of its protobuf field."""
+    """A value of a kind that this reader does not know, by the number of its protobuf field; 0 where it has none."""
 
     field_number: int
 
@@ -80,16 +80,40 @@ def parsed_key(text: str, dtype: str) -> Any:
 
 
 def value(message: bytes) -> Any:
-    """Return the Python value of a serialized `feast.types.Value`; None for null and for an unset one."""
+    """Return the Python value of a serialized `feast.types.Value`; None for null and for an unset one.
+
+    Raises ValueError for what is no such message.
+    """
     if not message:
         return None
     # A message of one field, as every writer of Feast's makes it, is read at a glance: its tag, then its content.
     if (decode := _AT_A_GLANCE.get(message[0])) is not None and (found := decode(message)) is not _NOT_PLAIN:
         return found
     last: Any = None
-    for number, wire in _fields(message):
-        last = None if number == _NULL_FIELD else _KINDS.get(number, lambda _, n=number: Unknown(n))(wire)
+    try:
+        for number, wire in _fields(message):
+            last = None if number == _NULL_FIELD else _KINDS.get(number, lambda _, n=number: Unknown(n))(wire)
+    except (TypeError, struct.error) as error:
+        raise ValueError("a protobuf field with another kind of content than its number's") from error
     return last
+
+
+def values(messages: Sequence[bytes]) -> list[Any]:
+    """Return the values of the messages, at a fraction of the cost where many are numbers of one fixed width.
+
+    A message that `value` refuses is `Unknown(0)`: one spoilt value in a store must not take its neighbours with it.
+    """
+    form = _FIXED_WIDTH.get(messages[0][:1]) if len(messages) >= _MANY else None
+    if form is not None:
+        width, dtype = form
+        joined = b"".join(messages)
+        if joined[::width] == messages[0][:1] * len(messages) and set(map(len, messages)) == {width}:
+            decoded: list[Any] = np.frombuffer(joined, dtype=dtype)["value"].tolist()
+            return decoded
+    try:
+        return list(map(value, messages))
+    except ValueError:
+        return list(map(_readable, messages))
 
 
 def timestamp(message: bytes) -> datetime:
@@ -243,7 +267,16 @@ _KINDS: dict[int, Callable[[Any], Any]] = {
 """Decoders by the field number of `feast.types.Value`."""
 
 
+def _readable(message: bytes) -> Any:
+    try:
+        return value(message)
+    except ValueError:
+        return Unknown(0)
+
+
 _NOT_PLAIN = object()
+_GOES_ON = tuple(int.from_bytes(b"\x80" * max(0, size - 2), "little") for size in range(10))
+"""By a message's size: the bits that say of each byte of its varint but the last that another follows."""
 _UNPACK_DOUBLE, _UNPACK_FLOAT = struct.Struct("<xd").unpack, struct.Struct("<xf").unpack
 
 
@@ -261,19 +294,18 @@ def _plain_text(message: bytes) -> Any:
 
 
 def _plain_integer(message: bytes) -> Any:
-    """Read a varint of up to nine bytes: those have no sign."""
+    """Read a varint of up to eight bytes at once: groups of seven bits are pushed together by two, by four, by eight."""
     size = len(message)
     if size == 2 and message[1] < 0x80:
         return message[1]
-    if not 2 < size < 11 or message[-1] > 0x7F:
+    if not 2 < size < 10:
         return _NOT_PLAIN
-    number, shift = 0, 0
-    for octet in message[1:-1]:
-        if octet < 0x80:
-            return _NOT_PLAIN
-        number |= (octet & 0x7F) << shift
-        shift += 7
-    return number | message[-1] << shift
+    bits = int.from_bytes(message[1:], "little")
+    if bits & 0x8080808080808080 != _GOES_ON[size]:
+        return _NOT_PLAIN
+    bits = (bits & 0x007F007F007F007F) | (bits & 0x7F007F007F007F00) >> 1
+    bits = (bits & 0x00003FFF00003FFF) | (bits & 0x3FFF00003FFF0000) >> 2
+    return (bits & 0x0FFFFFFF) | (bits & 0x0FFFFFFF00000000) >> 4
 
 
 def _plain_truth(message: bytes) -> Any:
@@ -289,3 +321,11 @@ _AT_A_GLANCE: dict[int, Callable[[bytes], Any]] = {
     0x38: _plain_truth,
 }
 """Decoders by the message's first byte: a field's number and wire type."""
+
+_MANY = 8
+"""From so many on it pays to look whether they can be read together."""
+_FIXED_WIDTH = {
+    b"\x29": (9, np.dtype([("tag", "u1"), ("value", "<f8")])),
+    b"\x35": (5, np.dtype([("tag", "u1"), ("value", "<f4")])),
+}
+"""First byte of a message of fixed width -> that width, and how a row of such messages lies in memory."""

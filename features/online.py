@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from contracts.errors import CommitConflict, NotFound
-from features.feast_layout import Unknown, entity_key, from_microseconds, parsed_key, timestamp, value
+from features.feast_layout import Unknown, entity_key, from_microseconds, parsed_key, timestamp, values
 from features.plan import Plan, View
 
 GOLD_VERSION = "_gold_version"
@@ -181,10 +181,9 @@ def demand_entities(service: str, views: Sequence[View], entities: Mapping[str, 
 def _served(view: View, feature: str, stored: Stored | None, now: datetime | None) -> Served:
     if stored is None or feature not in stored.values:
         return Served(view.name, feature, None, "missing", None, None)
-    event_us = value(stored.values.get(EVENT_US, b""))
-    event_time = from_microseconds(event_us) if event_us is not None else stored.event_time
-    decoded = value(stored.values[feature])
+    event_us, gold_version, decoded = values([stored.values.get(name, b"") for name in (EVENT_US, GOLD_VERSION, feature)])
+    event_time = from_microseconds(event_us) if isinstance(event_us, int) else stored.event_time
     status: Status = "null" if decoded is None else "unreadable" if isinstance(decoded, Unknown) else "present"
     if status == "present" and now is not None and view.ttl_seconds and now - event_time > timedelta(seconds=view.ttl_seconds):
         status = "expired"
-    return Served(view.name, feature, decoded, status, event_time, value(stored.values.get(GOLD_VERSION, b"")))
+    return Served(view.name, feature, decoded, status, event_time, gold_version if isinstance(gold_version, int) else None)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.errors import NotFound
-from features.feast_layout import entity_key_prefix, entity_key_values, from_microseconds, parsed_key, value
+from features.feast_layout import entity_key_prefix, entity_key_values, from_microseconds, parsed_key, values
 from features.online import EVENT_US, GOLD_VERSION, Asked, OnlineStore, Stored, demand_entities, entity_columns, stored_names
 from features.plan import Plan, View
 
@@ -27,7 +27,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Feature values: a row for each entity in the order asked, columns in the service's order; None for null and missing."""
+    """Feature values: a row for each entity in the order asked, columns in the service's order.
+
+    None stands for null and for missing, `feast_layout.Unknown` for what cannot be read.
+    """
 
     features: tuple[tuple[str, str], ...]
     values: list[list[Any]]
@@ -73,16 +76,16 @@ def read_vectors(reading: Reading, store: OnlineStore, entities: Sequence[Mappin
         if entity.keys() != reading.columns:
             demand_entities(reading.service, [of.view for of in reading.views], entity)
     asked = [Asked(of.view.name, [_key(of, entity) for entity in entities], of.names) for of in reading.views]
-    values: list[list[Any]] = [[None] * len(reading.features) for _ in entities]
+    columns: list[list[Any]] = [[] for _ in reading.features]
     origins: list[dict[str, Origin]] = [{} for _ in entities]
     for of, found in zip(reading.views, store.read(asked), strict=True):
-        for row, origin, stored in zip(values, origins, found, strict=True):
+        for origin, stored in zip(origins, found, strict=True):
             if stored is not None:
                 origin[of.view.name] = _origin(stored)
-                held = stored.values
-                for at, name in of.places:
-                    row[at] = value(held.get(name, b""))
-    return Vectors(reading.features, values, origins)
+        held = [stored.values if stored is not None else {} for stored in found]
+        for at, name in of.places:
+            columns[at] = values([one.get(name, b"") for one in held])
+    return Vectors(reading.features, [list(row) for row in zip(*columns, strict=True)], origins)
 
 
 def _view_reading(view: View, features: Sequence[tuple[str, str]]) -> _ViewReading:
@@ -101,6 +104,6 @@ def _key(of: _ViewReading, entity: Mapping[str, Any]) -> bytes:
 
 
 def _origin(stored: Stored) -> Origin:
-    event_us = value(stored.values.get(EVENT_US, b""))
-    event_time = stored.event_time if event_us is None else from_microseconds(event_us)
-    return Origin(event_time, value(stored.values.get(GOLD_VERSION, b"")))
+    event_us, gold_version = values([stored.values.get(EVENT_US, b""), stored.values.get(GOLD_VERSION, b"")])
+    event_time = from_microseconds(event_us) if isinstance(event_us, int) else stored.event_time
+    return Origin(event_time, gold_version if isinstance(gold_version, int) else None)

@@ -26,6 +26,17 @@ KINDS: dict[str, Any] = {
     "UnixTimestamp": st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 }
 
+PLAIN = {
+    "String": "a",
+    "Bytes": b"a",
+    "Int32": 1,
+    "Int64": 1,
+    "Float32": 1.5,
+    "Float64": 1.5,
+    "Bool": True,
+    "UnixTimestamp": EPOCH,
+}
+
 
 def column(dtype: str, item: Any) -> Any:
     one = st.lists(item, max_size=5) if dtype.startswith("Array(") else item
@@ -49,8 +60,11 @@ def test_our_bytes_are_feasts(made: tuple[str, list[Any]]) -> None:
 
     dtype, values = made
     kind = types.Array(getattr(types, dtype[6:-1])) if dtype.startswith("Array(") else getattr(types, dtype)
-    feasts = [proto.SerializeToString() for proto in python_values_to_proto_values(values, kind.to_value_type())]
-    assert [encoder(dtype)(value) for value in values] == feasts
+    # Feast takes a column's type from its first value that is not empty, and nulls for all where there is none.
+    plain = PLAIN[dtype.removeprefix("Array(").removesuffix(")")]
+    sample = [plain] if dtype.startswith("Array(") else plain
+    feasts = [proto.SerializeToString() for proto in python_values_to_proto_values([*values, sample], kind.to_value_type())]
+    assert [encoder(dtype)(value) for value in [*values, sample]] == feasts
 
 
 @settings(deadline=None)

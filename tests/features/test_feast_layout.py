@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features import feast_layout
 from features.feast_layout import Unknown, timestamp, value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,6 +57,34 @@ def test_every_value_that_feast_writes_reads_back(made: tuple[str, Any]) -> None
     else:
         setattr(message, name, content)
     assert value(message.SerializeToString()) == content
+
+
+@settings(deadline=None)
+@given(st.lists(values(), max_size=4), st.booleans())
+def test_a_column_reads_as_its_values_do(made: list[tuple[str, Any]], alike: bool) -> None:
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    if alike:
+        made = [("double_val", n / 7) for n in range(len(made))] or [("float_val", 1.5)]
+    messages = [Value(**{n: c}).SerializeToString() for n, c in made if not isinstance(c, list)]
+    assert feast_layout.values(messages) == [value(message) for message in messages]
+    assert feast_layout.values([*messages, b""]) == [*feast_layout.values(messages), None]
+
+
+@given(st.binary(max_size=12))
+def test_a_number_is_read_at_a_glance_as_it_is_read_byte_by_byte(octets: bytes) -> None:
+    message = b"\x20" + octets
+
+    glance = feast_layout.values([message])
+    with pytest.MonkeyPatch.context() as blind:
+        blind.setattr(feast_layout, "_AT_A_GLANCE", {})
+        assert repr(glance) == repr(feast_layout.values([message])), "nan is not equal to itself, and looks the same"
+
+
+def test_one_spoilt_value_does_not_take_its_neighbours_with_it() -> None:
+    good, spoilt = b"\x20\x07", b"\x12\x05ab"
+    assert feast_layout.values([good, spoilt, b"", good]) == [7, Unknown(0), None, 7]
+    assert feast_layout.values([b"\x20\x00\x10\x00"]) == [Unknown(0)]
 
 
 @settings(deadline=None)

@@ -18,15 +18,17 @@ import pytest
 from click.testing import CliRunner
 
 from contracts.errors import SettingsInvalid, TransientError
-from features.connectors.online_redis import stored_octets
+from features.connectors.online_redis import _field, stored_octets
 from features.connectors.online_store import online_store
 from features.engines.aggregate import build_gold
 from features.engines.materialize import materialize, read_mark
 from features.feast_client import PASSWORD_VARIABLE, client_yaml
+from features.feast_layout import Unknown
 from features.manifest import Manifest, manifest_bytes
-from features.online import EVENT_US, GOLD_VERSION, Asked, Stored, key_of, stored_names
+from features.online import EVENT_US, GOLD_VERSION, Asked, Stored, key_of, served_vector, stored_names
 from features.plan import Plan, Service
 from features.redis_access import RedisAccess, redis_access
+from features.vectors import read_vectors, reading_of
 from features.workspace import Workspace
 from infra.main import main
 from tests.features.made import KNOWN, land, latest_view, sales, workspace
@@ -132,6 +134,20 @@ def test_one_view_of_an_entity_is_removed_and_the_other_stays(built: tuple[Works
     [[gone], [stays]] = store.read([Asked(weather.name, [key], [EVENT_US]), Asked("origin_departures", [key], [GOLD_VERSION])])
     assert gone is None
     assert isinstance(stays, Stored)
+
+
+def test_a_spoilt_value_is_unreadable_and_its_neighbours_are_read(server: Server, tmp_path: Path) -> None:
+    place, plan = shop_world(tmp_path, redis_access(server.address))
+    materialize(place, plan)
+    view = plan.view("shop_last_price")
+    key = key_of(view, {"shop": "shop 1"})
+    server.client().hset(key + b"made_up", _field(view.name, "price"), b"\x12\x05ab")
+    service = Service("by_shop", ((view.name, "price"),))
+    told = replace(plan, services={"by_shop": service})
+    [served] = served_vector(told, online_store(place), "by_shop", {"shop": "shop 1"})
+    assert (served.status, served.gold_version) == ("unreadable", 1)
+    made = read_vectors(reading_of(told, "by_shop"), online_store(place), [{"shop": "shop 1"}, {"shop": "shop 2"}])
+    assert made.values == [[Unknown(0)], [12]]
 
 
 def test_what_is_removed_leaves_nothing_behind_for_ever(server: Server, tmp_path: Path) -> None:

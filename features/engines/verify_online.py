@@ -100,9 +100,21 @@ def _verified(workspace: Workspace, view: View, store: OnlineStore, *, repair: b
 
 
 def _compared(workspace: Workspace, view: View, store: OnlineStore) -> Verified:
-    mark, claimed = read_mark(store, view.name), store.claimed(view.name)
-    gold_version = mark.gold_version if mark is not None else gold_version_of(workspace, view)
-    until = mark.until if mark is not None else ""
+    """Compare with the mark's gold; with today's where there is no mark, or where that version is vacuumed or of a lost table."""
+    mark, claimed, current = read_mark(store, view.name), store.claimed(view.name), gold_version_of(workspace, view)
+    until, fence = (mark.until, mark.fence) if mark is not None else ("", "")
+    point = current if mark is None else mark.gold_version
+    try:
+        return _compared_at(workspace, view, store, point, until, unfinished=claimed != fence)
+    except (NotFound, FileNotFoundError):
+        if point == current:
+            raise
+    return _compared_at(workspace, view, store, current, until, unfinished=claimed != fence)
+
+
+def _compared_at(
+    workspace: Workspace, view: View, store: OnlineStore, gold_version: int, until: str, *, unfinished: bool
+) -> Verified:
     found = _Found(workspace.secret(KEY_SECRET))
     digests: list[npt.NDArray[np.uint64]] = []
     for part in newest_parts(view, gold_uri(workspace, view.name), gold_version, until):
@@ -117,7 +129,7 @@ def _compared(workspace: Workspace, view: View, store: OnlineStore) -> Verified:
         gold_version=gold_version,
         until=until,
         entities=len(known),
-        unfinished=claimed != (mark.fence if mark is not None else ""),
+        unfinished=unfinished,
         examples=tuple(found.examples),
         **found.counts,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -216,6 +217,26 @@ def test_the_materialization_point_is_what_is_compared_with(sqlite: World) -> No
     repaired = looked(sqlite, repair=True)
     assert (counts(repaired), repaired.repaired_to, repaired.until) == ((1, 0, 0), 2, told.until)
     assert len(stored(sqlite)) == 10
+
+
+@pytest.mark.parametrize("lost", ["files", "table"])
+def test_where_the_marks_gold_is_gone_todays_is_compared_with(sqlite: World, lost: str) -> None:
+    place, plan = sqlite
+    uri = Path(gold_uri(place, VIEW.name))
+    if lost == "table":
+        for _ in range(2):
+            land(place, "shop.sold", sales([("shop 0", 100, 500)]))
+            build_gold(place, plan)
+        materialize(place, plan)
+        shutil.rmtree(uri)
+    else:
+        for file in uri.rglob("*.parquet"):
+            file.unlink()
+        land(place, "shop.sold", sales([("shop 0", 100, 500)]))
+    build_gold(place, plan)
+    told = looked(sqlite)
+    assert (told.gold_version, told.entities, told.stale) == (delta.current_version(str(uri)), SHOPS, SHOPS)
+    assert looked(sqlite, repair=True).sound
 
 
 def test_a_repair_that_a_writer_spoils_again_is_not_called_one(sqlite: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead-letters": ("infra.commands.dead_letters:dead_letters", "List what is quarantined, and why."),
     "replay": ("infra.commands.replay:replay", "Send quarantined or archived records through today's contract."),
     "backfill": ("infra.commands.backfill:backfill", "Archived records that no table holds into silver and quarantine."),
+    "table": ("infra.commands.table:table", "Keep Delta tables: merge files, vacuum, checkpoint, history."),
     "features": ("infra.commands.features:features", "Apply, build, materialize, get and search features."),
     "training-set": ("infra.commands.training_set:training_set", "Build point-in-time correct training sets."),
     "lineage": ("infra.commands.lineage:lineage", "Show lineage, and ship it to Marquez."),

@@ -42,7 +42,10 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "datacontract": ("contracts/connectors/exports.py",),
     "boto3": ("lineage/connectors/object_store.py",),
     "botocore": ("lineage/connectors/object_store.py",),
-    "deltalake": ("streams/connectors/delta.py",),
+    "deltalake": (
+        "streams/connectors/delta.py",
+        "streams/connectors/maintenance.py",
+    ),
     "feast": ("features/connectors/feast_registry.py", "features/definitions/", "features/sources.py"),
     "redis": ("features/connectors/redis_client.py",),
     "sqlite3": (

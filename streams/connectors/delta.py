@@ -43,6 +43,9 @@ SELECTED_ROWS = 8_192
 """Rows of a file read at once where only some are wanted."""
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
+KEEPING = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END"})
+"""Operations of upkeep, which change no row."""
+
 Choose = Callable[[pa.Table], np.ndarray]
 """Says of each row whether it is wanted."""
 
@@ -95,7 +98,7 @@ def exists(uri: str) -> bool:
     try:
         return bool(DeltaTable.is_deltatable(uri, storage_options(uri)))
     except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
 
 
 def create_if_absent(
@@ -128,7 +131,7 @@ def create_if_absent(
         if not exists(uri):  # else another made it meanwhile, or we did, and the answer was lost
             raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
 
 
 def column_names(uri: str) -> list[str]:
@@ -150,7 +153,7 @@ def add_columns(uri: str, schema: pa.Schema) -> list[str]:
         except CommitFailedError as error:
             raise CommitConflict(str(error).splitlines()[0], where=uri) from error
         except (OSError, DeltaError) as error:
-            raise _translated(error, uri) from error
+            raise translated(error, uri) from error
     return [field.name for field in absent]
 
 
@@ -308,18 +311,18 @@ def _executed(merger: TableMerger, uri: str) -> dict[str, Any]:
     except CommitFailedError as error:
         raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
 
 
 def added(uri: str, first: int, last: int, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch] | None:
     """Return the rows that the commits from version `first` to `last` added; None if any did more than add rows.
 
-    Compactions add none. Read from Delta's change data feed, which of commits that add is the files they added.
+    Upkeep adds none. Read from Delta's change data feed, which of commits that add is the files they added.
     """
     table = opened(uri, last)
     for entry in table.history(last - first + 1):
         appended = entry.get("operation") == "WRITE" and (entry.get("operationParameters") or {}).get("mode") == "Append"
-        if entry["version"] >= first and not appended and entry.get("operation") != "OPTIMIZE":
+        if entry["version"] >= first and not appended and entry.get("operation") not in KEEPING:
             return None
     if first > last:
         return iter(())
@@ -413,7 +416,7 @@ def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
     except CommitFailedError as error:
         raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
     return int(metrics["numFilesRemoved"])
 
 
@@ -430,9 +433,9 @@ def opened(uri: str, table_version: int | None = None) -> DeltaTable:
     except TableNotFoundError as error:
         raise NotFound(f"no Delta table at {uri}", remedy="land something into it first: headwater status") from error
     except (OSError, DeltaError) as error:
-        translated = _translated(error, uri)
-        if table_version is None or isinstance(error, OSError) or isinstance(translated, HeadwaterError):
-            raise translated from error
+        told = translated(error, uri)
+        if table_version is None or isinstance(error, OSError) or isinstance(told, HeadwaterError):
+            raise told from error
         raise NotFound(f"{uri} has no version {table_version}", remedy="headwater status shows the versions") from error
 
 
@@ -459,7 +462,7 @@ def _write(
     except CommitFailedError as error:
         raise CommitConflict(str(error).splitlines()[0], where=uri) from error
     except (OSError, DeltaError) as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
     return _made(table, rows.num_rows if added is None else added)
 
 
@@ -487,7 +490,8 @@ def _past(entry: Mapping[str, Any]) -> PastCommit:
     )
 
 
-def _translated(error: Exception, uri: str) -> Exception:
+def translated(error: Exception, uri: str) -> Exception:
+    """Return what delta-rs failed with as an error of ours, where it is one: DiskFull; else as it is."""
     text = str(error)
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text or "os error 28" in text:
         return DiskFull(f"no space left to write to {uri}", remedy="free some room and start again: nothing was half written")

@@ -14,6 +14,17 @@ import polars as pl
 from features.aggregates import EVENT_TIMESTAMP
 from features.gold import CREATED_TIMESTAMP
 
+
+def newest_known(log: pl.DataFrame, keys: Sequence[str], known_at: datetime | None = None) -> pl.DataFrame:
+    """Return, of each key, the feature row that a time after all of them would find.
+
+    So a log may be read in stretches of event time: what came before a stretch is this, and not more.
+    """
+    used = log if known_at is None else log.filter(pl.col(CREATED_TIMESTAMP) <= known_at)
+    used = used.drop_nulls(list(keys)).sort(EVENT_TIMESTAMP, CREATED_TIMESTAMP)
+    return used.unique(list(keys), keep="last", maintain_order=True)
+
+
 _ROW = "_asof_row"
 _AT = "_asof_at"
 

@@ -20,7 +20,8 @@ from features.plan import Plan, Service, View
 AT = "asked_at"
 """Column with each row's time: features are as of this moment."""
 
-_COORDINATES = (TOPIC, PARTITION, OFFSET)
+COORDINATES = (TOPIC, PARTITION, OFFSET)
+"""Where a spine's row came from: what orders rows of one time."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,49 @@ def training_rows(
 
     `logs` are the gold tables of the service's views. Raises DefinitionInvalid where the spine or the answers lack a column.
     """
-    service = plan.service(wanted.service)
-    views = [plan.view(name) for name in service.views]
-    entities = list(dict.fromkeys(key for view in views for key in view.keys))
-    _demand(spine, [wanted.timestamp, *entities, *wanted.keep, *wanted.label.on], wanted.spine, wanted)
+    rows, asked = answered_rows(plan, wanted, spine, answers, since=since, until=until)
+    return Made(featured(plan, wanted, rows, logs, known_at=known_at), asked, asked - rows.height)
+
+
+def answered_rows(
+    plan: Plan,
+    wanted: TrainingSet,
+    spine: pl.DataFrame,
+    answers: pl.DataFrame,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> tuple[pl.DataFrame, int]:
+    """Return the answered rows without their features, by time and coordinates, and how many rows asked.
+
+    Rows of one answer's key decide of each other alone: parts of both tables by that key come to parts of the same rows.
+    """
+    entities = entities_of(plan, wanted)
+    _demand(spine, [wanted.timestamp, *entities, *wanted.keep], wanted.spine, wanted)
     asked = _asked(spine, wanted, since, until)
     rows = asked.join(_answered(answers, wanted), on=list(wanted.label.on), how="inner", maintain_order="left")
-    made = rows.select(*entities, *(name for name in wanted.keep if name not in entities), AT, wanted.label.name)
+    kept = [*entities, *(name for name in wanted.keep if name not in entities), AT, wanted.label.name]
+    return rows.select(*kept, *(name for name in COORDINATES if name not in kept)), asked.height
+
+
+def featured(
+    plan: Plan, wanted: TrainingSet, rows: pl.DataFrame, logs: Mapping[str, pl.DataFrame], *, known_at: datetime | None = None
+) -> pl.DataFrame:
+    """Return answered rows with the features as they were at each row's time, in the training set's columns."""
+    service = plan.service(wanted.service)
+    views = [plan.view(name) for name in service.views]
+    made = rows.drop([name for name in COORDINATES if name not in wanted.keep])
     for view in views:
         made = _with_features(made, view, service, logs[view.name], known_at)
     features = [feature for _, feature in service.features]
     stamps = [stamp_column(view.name) for view in views]
     leading = [name for name in made.columns if name not in (*features, *stamps, wanted.label.name)]
-    return Made(made.select(*leading, *features, wanted.label.name, *stamps), asked.height, asked.height - rows.height)
+    return made.select(*leading, *features, wanted.label.name, *stamps)
+
+
+def entities_of(plan: Plan, wanted: TrainingSet) -> list[str]:
+    """Return the join keys of all views that the set's service serves, each once."""
+    return list(dict.fromkeys(key for name in plan.service(wanted.service).views for key in plan.view(name).keys))
 
 
 def stamp_column(view: str) -> str:
@@ -86,7 +117,7 @@ def declaration_hash(plan: Plan, wanted: TrainingSet) -> str:
 
 def _asked(spine: pl.DataFrame, wanted: TrainingSet, since: datetime | None, until: datetime | None) -> pl.DataFrame:
     content = [name for name in spine.columns if not name.startswith("_")]
-    rows = spine.sort(wanted.timestamp, *_COORDINATES).unique(content, keep="first", maintain_order=True)
+    rows = spine.sort(wanted.timestamp, *COORDINATES).unique(content, keep="first", maintain_order=True)
     rows = rows.drop_nulls(wanted.timestamp).with_columns(pl.col(wanted.timestamp).alias(AT))
     if since is not None:
         rows = rows.filter(pl.col(AT) >= since)
@@ -97,7 +128,7 @@ def _answered(answers: pl.DataFrame, wanted: TrainingSet) -> pl.DataFrame:
     """Return one answer for each key: of several the last written, which corrects those before it."""
     label = wanted.label
     _demand(answers, [*label.on, label.column], label.dataset, wanted)
-    last = answers.drop_nulls([*label.on, label.column]).sort(*_COORDINATES)
+    last = answers.drop_nulls([*label.on, label.column]).sort(*COORDINATES)
     last = last.unique(list(label.on), keep="last", maintain_order=True)
     return last.select(*label.on, _compared(label).alias(label.name))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,20 @@ def rows_size(place: str, name: str) -> int:
     return (Path(place) / name / ROWS_FILE).stat().st_size
 
 
+def keep_file(place: str, name: str, rows: Path, manifest: Mapping[str, Any]) -> None:
+    """Keep a set whose rows are in a Parquet file already, as `keep` does. The file is moved away.
+
+    In a bucket the file is sent in one piece, and is in memory, compressed, for that time.
+    """
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    if remote(place):
+        objects = Objects(place)
+        objects.put_if_absent(f"{name}/{ROWS_FILE}", rows.read_bytes())
+        objects.put_if_absent(f"{name}/{MANIFEST_FILE}", text.encode())
+        return
+    _kept_in_folder(Path(place) / name, lambda file: shutil.move(rows, file), text)
+
+
 def keep(place: str, name: str, table: pa.Table, manifest: Mapping[str, Any]) -> None:
     """Keep a set, whole or not at all. Durable on return."""
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
@@ -69,11 +83,15 @@ def keep(place: str, name: str, table: pa.Table, manifest: Mapping[str, Any]) ->
         objects.put_if_absent(f"{name}/{ROWS_FILE}", rows.getvalue().to_pybytes())
         objects.put_if_absent(f"{name}/{MANIFEST_FILE}", text.encode())
         return
-    folder = Path(place) / name
+    _kept_in_folder(Path(place) / name, lambda file: pq.write_table(table, file, compression="zstd"), text)
+
+
+def _kept_in_folder(folder: Path, put: Callable[[Path], object], text: str) -> None:
+    """Make the folder under another name, and rename it when it is whole."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    pq.write_table(table, draft / ROWS_FILE, compression="zstd")
+    put(draft / ROWS_FILE)
     with (draft / MANIFEST_FILE).open("w", encoding="utf-8") as out:
         out.write(text)
         out.flush()

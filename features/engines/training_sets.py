@@ -7,7 +7,7 @@ half a training set under its id (`features/connectors/training_set_store.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,17 +18,22 @@ import pyarrow.compute as pc
 
 from contracts.errors import NotFound
 from contracts.records import CONTRACT_HASH
-from features.connectors.training_set_store import ROWS_FILE, keep, read_manifest, read_rows, rows_size, set_names
+from features.connectors.training_set_store import ROWS_FILE, keep, keep_file, read_manifest, read_rows, rows_size, set_names
 from features.datasets import gold_dataset, service_dataset, silver_dataset
 from features.engines.aggregate import gold_uri, silver_uri
+from features.engines.training_parts import Source, Tables, work_folder, written_in_parts
 from features.plan import Plan, View
-from features.training import AT, Made, declaration_hash, identity, training_rows
+from features.training import AT, COORDINATES, declaration_hash, identity, training_rows
 from features.workspace import Workspace
 from lineage.digest import table_digest
 from lineage.facts import Column, ColumnOrigin, Dataset, HopFacts, RunRef
 from lineage.names import commit_id, feast_name, table_name
 from lineage.places import joined
 from streams.connectors import delta
+from streams.connectors.maintenance import extent
+
+ROWS_MAX = 2_000_000
+"""A table with more rows is not read whole: about 1 GB of the flights' columns."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,13 @@ class Built:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The tables of one training set, read at pinned versions. Versions and contract hashes go by table name."""
+    """The tables of one training set, pinned. Versions and contract hashes go by table name."""
 
-    spine: pa.Table
-    answers: pa.Table
-    logs: Mapping[str, pl.DataFrame]
+    tables: Tables
     versions: Mapping[str, int]
     contract_hashes: Mapping[str, list[str]]
+    largest: int
+    """Rows of the largest of them."""
 
 
 def build_training_set(
@@ -63,20 +68,20 @@ def build_training_set(
     since: datetime | None = None,
     until: datetime | None = None,
     known_at: datetime | None = None,
+    rows_max: int = ROWS_MAX,
 ) -> Built:
     """Build the declared training set from the tables as they stand; return where it is.
 
-    Raises NotFound where a table is not there yet, or where no row is left.
+    Where one of the tables has more than `rows_max` rows it is built part by part, of about so many rows each, with the same
+    outcome (`features.engines.training_parts`). Raises NotFound where a table is not there yet, or where no row is left.
     """
     wanted = plan.training_set(name)
     workspace.close_abandoned(f"{wanted.service}.training_set")
     run = workspace.run(f"{wanted.service}.training_set", "training_set")
     workspace.emitter.start(run, [service_dataset(plan, plan.service(wanted.service))], instance=workspace.instance)
     try:
-        inputs = _read(workspace, plan, name)
-        spine, answers = _frame(inputs.spine), _frame(inputs.answers)
-        made = training_rows(plan, wanted, spine, answers, inputs.logs, since=since, until=until, known_at=known_at)
-        built = _write(workspace, plan, name, inputs, made, {"since": since, "until": until, "known_at": known_at})
+        bounds = {"since": since, "until": until, "known_at": known_at}
+        built = _built(workspace, plan, name, bounds, rows_max)
     except BaseException as error:
         workspace.emitter.finish(run, workspace.now(), failed=type(error).__name__)
         raise
@@ -97,33 +102,83 @@ def read_training_set(place: str, training_set_id: str) -> tuple[dict[str, Any],
     return manifest, _frame(read_rows(place, found[0]))
 
 
-def _read(workspace: Workspace, plan: Plan, name: str) -> _Inputs:
+def _built(workspace: Workspace, plan: Plan, name: str, bounds: Mapping[str, datetime | None], rows_max: int) -> Built:
+    """Make the rows, at once or part by part, and keep them."""
+    wanted, inputs = plan.training_set(name), _pinned(workspace, plan, name)
+    if inputs.largest > rows_max:
+        with work_folder(workspace.feature_store) as folder:
+            parts = written_in_parts(plan, wanted, inputs.tables, folder, rows_max, **bounds)
+            counts = {"rows": parts.rows, "spine_rows": parts.spine_rows, "unanswered": parts.spine_rows - parts.answered}
+            told = {**counts, "positive": parts.positive, "digest": parts.digest}
+            return _kept(
+                workspace,
+                plan,
+                name,
+                inputs,
+                told,
+                bounds,
+                lambda at, called, manifest: keep_file(at, called, parts.file, manifest),
+            )
+    spine, answers = (_whole(source) for source in (inputs.tables.spine, inputs.tables.answers))
+    logs = {view: _whole(source) for view, source in inputs.tables.logs.items()}
+    made = training_rows(plan, wanted, spine, answers, logs, **bounds)
+    table = made.rows.to_arrow()
+    counts = {"rows": table.num_rows, "spine_rows": made.spine_rows, "unanswered": made.unanswered}
+    told = {**counts, "positive": int(made.rows[wanted.label.name].sum()), "digest": table_digest(table)}
+    return _kept(workspace, plan, name, inputs, told, bounds, lambda at, called, manifest: keep(at, called, table, manifest))
+
+
+def _pinned(workspace: Workspace, plan: Plan, name: str) -> _Inputs:
     wanted = plan.training_set(name)
     views = [plan.view(view) for view in plan.service(wanted.service).views]
     silver = {dataset: silver_uri(workspace, dataset) for dataset in (wanted.spine, wanted.label.dataset)}
     gold = {view.name: gold_uri(workspace, view.name) for view in views}
     versions = {f"silver {dataset}": delta.current_version(uri) for dataset, uri in silver.items()}
     versions |= {f"gold {view}": delta.current_version(uri) for view, uri in gold.items()}
-    tables = {dataset: delta.read(uri, table_version=versions[f"silver {dataset}"]) for dataset, uri in silver.items()}
-    hashes = {dataset: sorted(pc.unique(table[CONTRACT_HASH]).to_pylist()) for dataset, table in tables.items()}
-    logs = {
-        view.name: _frame(delta.read(gold[view.name], table_version=versions[f"gold {view.name}"], columns=_log_columns(view)))
-        for view in views
-    }
-    return _Inputs(tables[wanted.spine], tables[wanted.label.dataset], logs, versions, hashes)
+    tables = {dataset: _source(uri, versions[f"silver {dataset}"]) for dataset, uri in silver.items()}
+    hashes = {dataset: _distinct(uri, versions[f"silver {dataset}"], CONTRACT_HASH) for dataset, uri in silver.items()}
+    logs = {view.name: _source(gold[view.name], versions[f"gold {view.name}"], _log_columns(view)) for view in views}
+    rows = max(extent(uri, versions[f"silver {dataset}"])[0] for dataset, uri in silver.items())
+    largest = max(rows, *(extent(uri, versions[f"gold {view}"])[0] for view, uri in gold.items()))
+    return _Inputs(Tables(tables[wanted.spine], tables[wanted.label.dataset], logs, rows), versions, hashes, largest)
+
+
+def _source(uri: str, table_version: int, columns: Sequence[str] = ()) -> Source:
+    """Return a table to be read batch by batch: its content with the rows' coordinates, or some columns."""
+    schema = delta.schema(uri, table_version)[1]
+    names = columns or [name for name in schema.names if not name.startswith("_") or name in COORDINATES]
+    wanted = pa.schema([schema.field(name) for name in names])
+    return Source(wanted, lambda some: delta.batches(uri, columns=list(some), table_version=table_version))
+
+
+def _distinct(uri: str, table_version: int, column: str) -> list[str]:
+    found: set[str] = set()
+    for batch in delta.batches(uri, columns=[column], table_version=table_version):
+        found.update(pc.unique(batch.column(0)).to_pylist())
+    return sorted(found)
+
+
+def _whole(source: Source) -> pl.DataFrame:
+    return pl.concat([source.nothing, *source.frames()])
 
 
 def _log_columns(view: View) -> list[str]:
     return [*view.keys, *(feature.name for feature in view.features), "event_timestamp", "created_timestamp"]
 
 
-def _write(
-    workspace: Workspace, plan: Plan, name: str, inputs: _Inputs, made: Made, bounds: Mapping[str, datetime | None]
+def _kept(
+    workspace: Workspace,
+    plan: Plan,
+    name: str,
+    inputs: _Inputs,
+    told: Mapping[str, Any],
+    bounds: Mapping[str, datetime | None],
+    put: Callable[[str, str, Mapping[str, Any]], object],
 ) -> Built:
+    """Keep the rows under the id that follows from what went in and what came out, unless they are there."""
     wanted = plan.training_set(name)
-    if made.rows.is_empty():
+    if not told["rows"]:
         raise NotFound(f"{name} has no row", expected=f"answered rows of {wanted.spine}", remedy="widen --from and --to")
-    table = made.rows.to_arrow()
     content = {
         "name": name,
         "service": wanted.service,
@@ -134,18 +189,14 @@ def _write(
         "contract_hashes": dict(inputs.contract_hashes),
         "declaration_hash": declaration_hash(plan, wanted),
         "code_version": workspace.code_version,
-        "rows": table.num_rows,
-        "spine_rows": made.spine_rows,
-        "unanswered": made.unanswered,
-        "positive": int(made.rows[wanted.label.name].sum()),
-        "digest": table_digest(table),
+        **told,
     }
     training_set_id = identity(content)
     place, called = workspace.training_sets, f"{name}-{training_set_id}"
     there = read_manifest(place, called)
     manifest = there or {"id": training_set_id, **content}
     if there is None:
-        keep(place, called, table, manifest)
+        put(place, called, manifest)
     return Built(training_set_id, joined(place, called), manifest, there is not None, rows_size(place, called))
 
 

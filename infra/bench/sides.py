@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from infra.bench import rivals
+from infra.bench import backfill_sides, rivals
 from infra.bench.clock import Clock, peak_bytes
 from infra.memory import leave_loaded_alone, return_freed_memory
 from infra.settings import Settings, load_settings
@@ -144,6 +144,8 @@ SIDES: dict[str, Callable[..., dict[str, Any]]] = {
     "land_drained": land_drained,
     "clean_command": clean_command,
     "land_command": land_command,
+    "archive_made": backfill_sides.archive_made,
+    "backfill_side": backfill_sides.backfill_side,
     "bare_consume": rivals.bare_consume,
     "bare_copy": rivals.bare_copy,
     "faust_agent": rivals.faust_agent,

@@ -14,6 +14,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "clean": ("infra.bench.clean", "the clean hop beside a bare loop and beside a plain Faust agent"),
     "land": ("infra.bench.land", "the land hop beside bare consumption; commits and files"),
     "checks": ("infra.bench.checks", "what twenty rules add to the clean hop"),
+    "backfill": ("infra.bench.backfill", "tables from the archive, on Spark beside direct; small files before and after upkeep"),
     "near-duplicates": ("infra.bench.near_duplicates", "folding beside datasketch; recall and precision"),
     "extract": ("infra.bench.extract", "HTML to main text beside trafilatura: speed and F1"),
     "mask": ("infra.bench.mask", "free-text masking beside Presidio: speed, recall, precision and F2 by type"),

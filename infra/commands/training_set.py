@@ -30,17 +30,30 @@ def training_set() -> None:
 @click.option(
     "--known-at", type=click.DateTime(), help="Use only feature rows that were known by this time, UTC: the second clock."
 )
+@click.option("--rows-max", type=click.IntRange(min=1), help="Build part by part where a table has more rows [2,000,000].")
 @json_option
 @click.pass_obj
 def build(
-    settings: Settings, name: str, since: datetime | None, until: datetime | None, known_at: datetime | None, json_wanted: bool
+    settings: Settings,
+    name: str,
+    since: datetime | None,
+    until: datetime | None,
+    known_at: datetime | None,
+    rows_max: int | None,
+    json_wanted: bool,
 ) -> None:
     """Build the training set that the definitions call NAME, from the tables as they stand."""
-    from features.engines.training_sets import build_training_set
+    from features.engines.training_sets import ROWS_MAX, build_training_set
     from infra.commands.features import applied_plan, workspace
 
     built = build_training_set(
-        workspace(settings), applied_plan(settings), name, since=_utc(since), until=_utc(until), known_at=_utc(known_at)
+        workspace(settings),
+        applied_plan(settings),
+        name,
+        since=_utc(since),
+        until=_utc(until),
+        known_at=_utc(known_at),
+        rows_max=rows_max or ROWS_MAX,
     )
     manifest = built.manifest
     share = manifest["positive"] / manifest["rows"]

@@ -107,6 +107,8 @@ def _configuration(place: SparkPlace) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
+        # Spark's own choice is INT96, which Arrow reads as nanoseconds: a time before 1678 or after 2261 would be lost.
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": str(SNAPSHOT_PARTITIONS),
         "spark.sql.shuffle.partitions": "8",

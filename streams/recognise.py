@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -167,11 +168,7 @@ def _hits(texts: pl.Series, rows: np.ndarray, gates: Sequence[str]) -> Mapping[s
     if not len(rows):
         return {gate: np.zeros(0, bool) for gate in gates}
     column = texts if len(rows) == len(texts) else texts.gather(rows)
-    asked = [
-        pl.nth(0).str.contains(gate, literal=gate.replace(" ", "").isalpha() or gate in LITERALS).alias(str(at))
-        for at, gate in enumerate(gates)
-    ]
-    answers = column.to_frame().select(asked)
+    answers = column.to_frame().select(_questions(tuple(gates)))
     return {gate: answers[str(at)].to_numpy() for at, gate in enumerate(gates)}
 
 
@@ -181,6 +178,15 @@ def _of_types(spans: Spans, types: Collection[str]) -> Spans:
         return spans
     kept = np.isin(spans.types, [NUMBER_OF_TYPE[kind] for kind in types])
     return Spans(spans.rows[kept], spans.types[kept], spans.starts[kept], spans.ends[kept])
+
+
+@cache
+def _questions(gates: tuple[str, ...]) -> list[pl.Expr]:
+    """Return an expression for each gate, named by its place: made once, as making them costs what asking some does."""
+    return [
+        pl.nth(0).str.contains(gate, literal=gate.replace(" ", "").isalpha() or gate in LITERALS).alias(str(at))
+        for at, gate in enumerate(gates)
+    ]
 
 
 def _outside_codes(texts: pl.Series, spans: Spans) -> Spans:

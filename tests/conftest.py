@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from contracts.contract import Catalog
@@ -18,6 +19,10 @@ from lineage.places import Access
 from tests import object_stores
 
 pytest_plugins = ["tests.spark"]
+
+# A deadline for each example would measure how busy the machine is. Speed has its benchmarks.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 JARS = PROJECT_FOLDER / ".headwater" / "kafka" / "jars"
 """Where `make setup` leaves Kafka's jars; fetched into it if they are not there."""

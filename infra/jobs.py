@@ -29,6 +29,8 @@ def run_clean(settings: Settings, datasets: Sequence[str], engine: str, *, drain
     return_freed_memory()
     if engine == "faust":
         return _run_faust(settings, datasets, drain=drain)
+    if engine == "flink":
+        return _run_flink(settings, datasets, drain=drain)
     from streams.engines import direct  # noqa: PLC0415
 
     return _run_watched(settings, datasets, clean_job, lambda given, stop: direct.clean(given, stop, drain=drain))
@@ -48,6 +50,7 @@ def _run_watched(
     datasets: Sequence[str],
     job: Callable[[Contract], str],
     run: Callable[[Setup, Callable[[], bool]], list[RunRef]],
+    engine: str = "direct",
 ) -> Counts:
     """Run a job until it ends or is told to, and again under new contracts whenever their files change (`infra.watch`)."""
     watch = ContractWatch(settings, datasets)
@@ -55,7 +58,7 @@ def _run_watched(
     jobs: dict[str, str] = {}
     with stop_on_signal() as stop:
         while True:
-            given, again = setup(settings, watch.contracts), _Noticed(watch.changed)
+            given, again = setup(settings, watch.contracts, engine=engine), _Noticed(watch.changed)
             jobs |= {contract.dataset: job(contract) for contract in given.contracts}
             leave_loaded_alone()
             runs += run(given, partial(_either, stop, again))
@@ -92,6 +95,19 @@ def _run_faust(settings: Settings, datasets: Sequence[str], *, drain: bool) -> C
     with stop_on_signal() as stop:
         runs = faust_worker.clean(given, partial(_either, stop, watch.changed), drain=drain, data_folder=folder)
     return _counts(given, {contract.dataset: clean_job(contract) for contract in given.contracts}, runs)
+
+
+def _run_flink(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
+    """Run the clean hop on Flink; a cluster of our own that does not run yet is there for as long as this takes."""
+    from infra.flink import cluster, follow  # noqa: PLC0415
+    from infra.watch import say_aloud  # noqa: PLC0415
+    from streams.topology import clean_job  # noqa: PLC0415
+
+    def run(given: Setup, stop: Callable[[], bool]) -> list[RunRef]:
+        return follow.clean(settings, given, stop, drain=drain, say=say_aloud)
+
+    with cluster.session(settings, say_aloud):
+        return _run_watched(settings, datasets, clean_job, run, engine="flink")
 
 
 def run_current(settings: Settings, datasets: Sequence[str], *, drain: bool) -> Counts:
@@ -156,6 +172,13 @@ def _left_out(counts: Mapping[str, Any]) -> str:
     """Say how many values of which fields were left out, where any was."""
     discarded = counts.get("discarded") or {}
     return "".join(f"; {number:,} values of {field or 'unknown fields'} left out" for field, number in discarded.items())
+
+
+def counts_of(given: Setup, runs: Iterable[RunRef]) -> Counts:
+    """Return, by dataset, the counts of these runs of the clean hop."""
+    from streams.topology import clean_job  # noqa: PLC0415
+
+    return _counts(given, {contract.dataset: clean_job(contract) for contract in given.contracts}, runs)
 
 
 def _counts(given: Setup, jobs: Mapping[str, str], runs: Iterable[RunRef]) -> Counts:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clean": ("infra.commands.clean:clean", "Raw topic to clean topic: check, mask, drop duplicates."),
     "land": ("infra.commands.land:land", "Clean topic to silver, dead letters to quarantine (Delta)."),
     "current": ("infra.commands.current:current", "Silver to the newest row of each key, for change streams (Delta)."),
+    "flink": ("infra.commands.flink:flink", "Run, stop and see clean jobs on a Flink cluster."),
     "archive": ("infra.commands.archive:archive", "Raw topic to bronze: every record for ever, sealed per subject (Delta)."),
     "bronze": ("infra.commands.bronze:bronze", "Read archived raw records back."),
     "dead-letters": ("infra.commands.dead_letters:dead_letters", "List what is quarantined, and why."),

@@ -101,6 +101,18 @@ class Settings:
     """`land` compacts a table when so many small files have gathered."""
     duplicate_window: int = 20_000
     """A record is an exact duplicate if the same content came within so many offsets before it, in its raw partition."""
+    flink_url: str = ""
+    """REST address of a Flink cluster, `http://host:8081`. Empty: a session cluster of our own, on this machine."""
+    flink_port: int = 19094
+    """REST port of our own Flink cluster; its JobManager's other port is the next one."""
+    flink_python: Path = PROJECT_FOLDER / ".venv-flink" / "bin" / "python"
+    """Python of Flink's environment (`make setup-flink`): here, and on every TaskManager."""
+    flink_parallelism: int = 2
+    """How many parallel instances a Flink job has, unless `flink run --parallelism` says another number."""
+    flink_checkpoint_seconds: float = 5.0
+    """Between two checkpoints of a Flink job: what it sends is seen by `land` so much later."""
+    flink_state: str = ""
+    """Folder or URI that the whole Flink cluster reaches, for checkpoints and savepoints. Empty: `flink/state` under home."""
 
     @property
     def embedded(self) -> bool:

@@ -15,7 +15,7 @@ from lineage.facts import About, Column, ColumnOrigin, ContractRef, Dataset, Off
 from lineage.names import table_name, topic_name
 
 CLEAN_GROUP = "headwater.clean"
-CLEAN_GROUPS = {"direct": CLEAN_GROUP, "faust": "headwater.clean.faust"}
+CLEAN_GROUPS = {"direct": CLEAN_GROUP, "faust": "headwater.clean.faust", "flink": "headwater.clean.flink"}
 """Consumer group by engine: two kinds of client in one group would not agree on how to share."""
 LAND_GROUP = "headwater.land"
 ARCHIVE_GROUP = "headwater.archive"
@@ -59,6 +59,11 @@ def commit_test_job(contract: Contract) -> str:
 def current_job(contract: Contract) -> str:
     """Return the name of the job that keeps an `upsert` contract's current table."""
     return f"{contract.dataset}.current"
+
+
+def facts_topic(domain: str) -> str:
+    """Return the topic that a domain's Flink job tells its batches in, for the ledger (`streams.clean_facts`)."""
+    return f"{domain}.facts.v1"
 
 
 def contract_ref(contract: Contract) -> ContractRef:

@@ -35,7 +35,7 @@ IMPURE_METHODS = {
 """Methods that `pathlib` has and nothing else that a pure module would hold."""
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
-    "confluent_kafka": ("streams/connectors/kafka.py",),
+    "confluent_kafka": ("streams/connectors/kafka.py", "streams/connectors/kafka_groups.py"),
     "aiokafka": ("streams/engines/faust_worker.py",),
     "faust": ("streams/engines/faust_worker.py",),
     "mode": ("streams/engines/faust_worker.py",),
@@ -68,7 +68,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "duckdb": (),
     "great_expectations": ("contracts/connectors/great_expectations.py",),
     "pyspark": ("streams/connectors/spark.py",),
-    "pyflink": (),
+    "pyflink": ("streams/engines/flink_job.py", "streams/engines/flink_function.py"),
 }
 """Foreign library -> where it may be imported. A benchmark may use any beside: it measures the bare thing."""
 

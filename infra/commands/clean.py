@@ -11,12 +11,15 @@ Examples:
   headwater clean                          all contracts, until stopped
   headwater clean flights --drain          the flights' topics, up to where they end now
   headwater clean docs.pages --engine faust
+  headwater clean flights --engine flink --drain
 """
 
 
 @click.command(epilog=EXAMPLE)
 @click.argument("datasets", nargs=-1)
-@click.option("--engine", type=click.Choice(["direct", "faust"]), default="direct", show_default=True, help="What fetches.")
+@click.option(
+    "--engine", type=click.Choice(["direct", "faust", "flink"]), default="direct", show_default=True, help="What fetches."
+)
 @click.option("--drain", is_flag=True, help="Stop at where the raw topics end now.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print the counts of this run as JSON.")
 @click.pass_obj

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from infra.output import json_option, result
+from infra.output import json_option, result, say
 from infra.settings import Settings
 
 EXAMPLES = """\b
@@ -23,7 +23,10 @@ def down(settings: Settings, json_wanted: bool) -> None:
     Exits 0 also if nothing was running: afterwards nothing is.
     """
     from infra import stack
+    from infra.flink import cluster
 
+    for record in cluster.stop(settings):
+        say(f"stopped {record.name.replace('-', ' ')} (pid {record.pid}); its jobs go on from their last checkpoints")
     stopped = stack.stop(settings)
     text = f"stopped Kafka (pid {stopped.pid})" if stopped else f"nothing of {settings.home} was running"
     result({"stopped": stopped is not None, "pid": stopped.pid if stopped else None}, json_wanted, text)

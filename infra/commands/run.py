@@ -26,7 +26,9 @@ STREAMED = ("produce", "archive", "clean", "land", "fold", "aggregate", "materia
 @click.command(epilog=EXAMPLE)
 @click.option("--from", "first_day", type=click.DateTime(["%Y-%m-%d"]), help="First day of flights, UTC, by event time.")
 @click.option("--to", "last_day", type=click.DateTime(["%Y-%m-%d"]), help="Last day of flights, included.")
-@click.option("--engine", type=click.Choice(["direct", "faust"]), default="direct", show_default=True, help="What cleans.")
+@click.option(
+    "--engine", type=click.Choice(["direct", "faust", "flink"]), default="direct", show_default=True, help="What cleans."
+)
 @click.option("--keep", is_flag=True, help="Leave the broker running at the end.")
 @json_option
 @click.pass_obj

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -30,25 +30,21 @@ import pyarrow as pa
 
 from contracts.contract import Contract
 from contracts.records import SRC_HEADER
-from lineage.facts import HopFacts, OffsetRange, RunRef
-from lineage.names import commit_id
+from lineage.facts import HopFacts, RunRef
 from streams.batches import record_batch
 from streams.clean import CleanState, process_batch, remembered
+from streams.clean_facts import CleanedBatch, clean_facts
 from streams.connectors import delta
-from streams.connectors.kafka import Sender, Slot, end_offsets, last_timestamp, offset_at, read_range, tail_header
-from streams.duplicates import Window
+from streams.connectors.kafka import Sender, Slot, end_offsets, read_range, tail_header
 from streams.encode import encoded_dead_letters, encoded_rows
 from streams.engines.frozen import refuse_changed
 from streams.engines.vault import with_payloads
+from streams.engines.windows import window_start
 from streams.intervals import IntervalSet
-from streams.outcome import Outcome, offset_ranges
-from streams.personal import mask_facts
+from streams.outcome import Outcome
 from streams.replay import within
 from streams.setup import Setup
 from streams.topology import clean_dataset, clean_job, contract_ref, dead_letter_dataset, raw_dataset
-
-RECORDS_BEFORE = 16
-"""Offsets read before the window: the first record in it may stand where the one before it does (`streams.changes`)."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +217,8 @@ class Cleaner:
         sent, told = min(sent, end), min(told, end)
         resume, behind = max(sent, told, start), max(min(sent, told), start)
         settled = self._told_otherwise(contract) if told > sent else {}
-        window = self._window_start(contract, partition, start, behind)
+        limit = self.setup.limits.duplicate_window
+        window = window_start(self.setup.client, contract, partition, limit, start, behind)
         for messages in read_range(self.setup.client, contract.raw_topic, partition, window, resume):
             records = record_batch(messages)
             old = sum(m.offset() < behind for m in messages)
@@ -229,19 +226,6 @@ class Cleaner:
             if old < len(messages):
                 self._run_again(contract, progress, records.slice(old), settled, tell=sent > told)
         return resume
-
-    def _window_start(self, contract: Contract, partition: int, start: int, behind: int) -> int:
-        """Return the offset to read again from, so that the state is what it was before `behind`.
-
-        Where the window is one of time, the newest record before `behind` says how far back it reaches: log time never
-        goes back, so no record to come can reach further.
-        """
-        window = Window.of(contract, self.setup.limits.duplicate_window)
-        first = max(start, behind - window.records)
-        client, topic = self.setup.client, contract.raw_topic
-        if window.milliseconds is not None and (newest := last_timestamp(client, topic, partition, start, behind)) is not None:
-            first = max(first, min(behind, offset_at(client, topic, partition, newest - window.milliseconds)))
-        return max(start, first - RECORDS_BEFORE)
 
     def _run_again(
         self, contract: Contract, progress: Progress, records: pa.RecordBatch, settled: Mapping[int, IntervalSet], *, tell: bool
@@ -271,28 +255,8 @@ class Cleaner:
     def _facts(
         self, run: RunRef, contract: Contract, records: pa.RecordBatch, outcome: Outcome[CleanState], seconds: float
     ) -> HopFacts:
-        servers = self.setup.servers
-        spans = offset_ranges(records["partition"], records["offset"])
-        ranges = tuple(OffsetRange(contract.raw_topic, p, first, last) for p, (first, last) in sorted(spans.items()))
-        position = ",".join(f"{span.partition}:{span.first_offset}-{span.last_offset}" for span in ranges)
-        rows, letters = outcome.rows.num_rows, outcome.dead_letters.num_rows
-        return HopFacts(
-            run=run,
-            commit_id=commit_id(run.job, contract.clean_topic, position),
-            committed_at=self.setup.now(),
-            inputs=(raw_dataset(contract, servers, ranges),),
-            outputs=(
-                replace(clean_dataset(contract, servers, rows), masked=mask_facts(outcome.masked)),
-                dead_letter_dataset(contract, servers, letters),
-            ),
-            records_in=records.num_rows,
-            records_out=rows,
-            dead_letters=Counter(outcome.reasons),
-            duplicates=outcome.duplicates,
-            discarded=outcome.discarded,
-            contract=contract_ref(contract),
-            seconds=seconds,
-        )
+        batch = CleanedBatch.of(records, outcome, contract, seconds)
+        return clean_facts(batch, run, contract, self.setup.servers, self.setup.now())
 
 
 def fresh_state(setup: Setup, duplicate_window: int) -> CleanState:

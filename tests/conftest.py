@@ -12,6 +12,7 @@ import pytest
 
 from contracts.contract import Catalog
 from infra import stack
+from infra.flink import cluster
 from infra.process_table import port_free
 from infra.settings import PROJECT_FOLDER, Settings, load_settings
 from lineage.connectors import object_store as reached
@@ -81,3 +82,14 @@ def bucket(object_store: object_stores.Store) -> Iterator[str]:
     reached.reach(object_store.guest)
     yield object_store.bucket()
     reached.reach(Access())
+
+
+@pytest.fixture(scope="session")
+def flink_settings(broker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Return settings with a real Flink behind them, on the tests' broker, one for all tests: give domains names of your own."""
+    if not broker_settings.flink_python.exists():
+        pytest.skip("Flink's environment is not there: make setup-flink")
+    home = tmp_path_factory.mktemp("flink")
+    settings = replace(broker_settings, home=home, flink_port=free_ports(), flink_parallelism=1, flink_checkpoint_seconds=1.0)
+    with cluster.session(settings):
+        yield settings

@@ -10,8 +10,9 @@ import pytest
 
 from contracts.contract import Contract
 from infra.commands.audit import audited
+from infra.flink import cluster, follow
 from infra.settings import Settings
-from infra.wiring import setup
+from infra.wiring import catalog, setup
 from lineage.emit import Emitter
 from streams.clean import CleanState, process_batch
 from streams.connectors import delta
@@ -21,10 +22,10 @@ from streams.outcome import Outcome
 from streams.setup import Setup
 from streams.topology import clean_job, land_job
 from tests.golden.cases import LIMITS, Case, Comes, batch_of, cases, comes, counted, pure
-from tests.streams.made import MASKING_KEY, KnownMaskingKey
+from tests.streams.made import MASKING_KEY, KnownMaskingKey, know_masking_key
 
 CASES = cases()
-ENGINES = ["direct", "faust"]
+ENGINES = ["direct", "faust", "flink"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -72,18 +73,38 @@ class Landed:
 @pytest.fixture(scope="module", params=ENGINES)
 def landed(request: pytest.FixtureRequest, broker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     engine = request.param
-    settings = replace(broker_settings, home=tmp_path_factory.mktemp(f"golden_{engine}"))
-    contracts = {case.name: replace(case.contract(), domain=f"golden_{engine}") for case in CASES}
+    folder = tmp_path_factory.mktemp(f"golden_{engine}")
+    settings = replace(broker_settings, home=folder / "home", contracts=(_contract_files(folder, f"golden_{engine}"),))
+    contracts = {contract.name: contract for contract in catalog(settings)}
     made = setup(settings, tuple(contracts.values()), engine=engine)
     made = replace(made, limits=LIMITS, keys=KnownMaskingKey(made.keys))
     ensure_topics(made.client, {c.raw_topic: c.partitions for c in made.contracts}, {**RAW_CONFIG, "retention.ms": "-1"})
     _send(made)
-    if engine == "faust":
+    if engine == "flink":
+        _clean_on_flink(made, settings, request.getfixturevalue("flink_settings"))
+    elif engine == "faust":
         faust_worker.clean(made, lambda: False, drain=True, data_folder=Path(settings.home), group="golden_faust")
     else:
         direct.clean(made, lambda: False, drain=True, group="golden_direct")
     lander.run(made, lambda: False, drain=True, group=f"golden_land_{engine}")
     return Landed(settings, contracts, made.emitter)
+
+
+def _contract_files(folder: Path, domain: str) -> Path:
+    """Write the cases' contracts down in a domain of their own."""
+    files = folder / "contracts"
+    files.mkdir()
+    for case in CASES:
+        text = (case.folder / "contract.odcs.yaml").read_text("utf-8")
+        (files / f"{case.name}.odcs.yaml").write_text(text.replace("domain: golden\n", f"domain: {domain}\n"), "utf-8")
+    return files
+
+
+def _clean_on_flink(made: Setup, settings: Settings, flink: Settings) -> None:
+    """Clean all cases as one job on the tests' cluster, whose workers open the key store of these settings."""
+    know_masking_key(settings.key_store)
+    there = replace(settings, flink_url=cluster.cluster(flink).url, flink_parallelism=1, flink_checkpoint_seconds=1.0)
+    follow.clean(there, made, lambda: False, drain=True)
 
 
 def _send(made: Setup) -> None:

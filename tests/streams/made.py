@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from contracts.connectors.key_store import SqliteKeyStore
 from contracts.contract import Contract, Field, Rule
 from contracts.keys import KeyStore
 from contracts.records import RECORD_SCHEMA
@@ -38,6 +40,14 @@ class KnownMaskingKey:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+
+def know_masking_key(file: Path) -> None:
+    """Put the known masking key into a key store that has none yet, for processes that open the file themselves."""
+    store = SqliteKeyStore(file)
+    with store._writing() as connection:
+        wrapped = store._wrap(MASKING_KEY, "secret:masking")
+        connection.execute("INSERT INTO secrets VALUES ('masking', ?)", (wrapped,))
 
 
 def contract_of(*fields: Field, name: str = "things", partitions: int = 2) -> Contract:

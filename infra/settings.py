@@ -106,7 +106,7 @@ class Settings:
     flink_port: int = 19094
     """REST port of our own Flink cluster; its JobManager's other port is the next one."""
     flink_python: Path = PROJECT_FOLDER / ".venv-flink" / "bin" / "python"
-    """Python of Flink's environment (`make setup-flink`): here, and on every TaskManager."""
+    """Python of Flink's environment (`make engines`): here, and on every TaskManager."""
     flink_parallelism: int = 2
     """How many parallel instances a Flink job has, unless `flink run --parallelism` says another number."""
     flink_checkpoint_seconds: float = 5.0

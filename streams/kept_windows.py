@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 
 import numpy as np
 import polars as pl
 
 from streams.changes import LastChange
+from streams.contents import Contents, Run
 from streams.duplicates import SEEDS, Seen
 from streams.packing import packed, unpacked
 
@@ -24,14 +24,14 @@ _PLACE = struct.Struct("<q")
 
 
 def packed_window(seen: Seen) -> bytes:
-    """Return the window as bytes: about 24 a record that it holds."""
-    contents, ats = _flat((content, [at] if isinstance(at, int) else at) for content, at in seen.offsets.items())
+    """Return the window as bytes: 24 a record that it holds, put together by copying whole columns."""
+    runs = [column.tobytes() for run in (seen.contents.old, seen.contents.recent) for column in run]
     keys, key_ats = _flat((key, held[1]) for key, held in seen.latest.items())
     latest, _ = _flat((held[0], held[1]) for held in seen.latest.values())
     change = seen.last_change
     moved = None if change is None else packed([change.key, _PLACE.pack(change.changed_at), _text(change.sequence)])
-    parts = [contents, ats, keys, latest, key_ats, seen.times[0].tobytes(), seen.times[1].tobytes(), moved]
-    return packed([FORM, _mark(), _HEAD.pack(seen.last_offset, seen.kept), *parts])
+    times = [column.tobytes() for column in seen.times]
+    return packed([FORM, _mark(), _HEAD.pack(seen.last_offset, seen.kept), *runs, *times, keys, latest, key_ats, moved])
 
 
 def unpacked_window(data: bytes) -> Seen | None:
@@ -40,26 +40,33 @@ def unpacked_window(data: bytes) -> Seen | None:
     if form != FORM or mark != _mark():
         return None
     last_offset, kept = _HEAD.unpack(head or b"")
-    contents, ats, keys, latest, key_ats, offsets, times = (part or b"" for part in parts[:7])
-    seen = Seen(last_offset=last_offset, kept=kept, last_change=_change(parts[7]))
-    seen.times = (np.frombuffer(offsets, np.int64).copy(), np.frombuffer(times, np.int64).copy())
-    for content, at in zip(_numbers(contents), np.frombuffer(ats, np.int64).tolist(), strict=True):
-        before = seen.offsets.get(content)
-        seen.offsets[content] = at if before is None else [*([before] if isinstance(before, int) else before), at]
-    for key, content, at in zip(_numbers(keys), _numbers(latest), np.frombuffer(key_ats, np.int64).tolist(), strict=True):
+    columns = [part or b"" for part in parts[:11]]
+    seen = Seen(Contents(_run(columns[:3]), _run(columns[3:6])), last_offset=last_offset, kept=kept)
+    seen.times = (_column(columns[6], np.int64), _column(columns[7], np.int64))
+    entries = zip(_numbers(columns[8]), _numbers(columns[9]), _column(columns[10], np.int64).tolist(), strict=True)
+    for key, content, at in entries:
         seen.latest[key] = (content, [*seen.latest.get(key, (content, []))[1], at])
+    seen.last_change = _change(parts[11])
     return seen
 
 
+def _run(columns: Sequence[bytes]) -> Run:
+    return Run(_column(columns[0], np.uint64), _column(columns[1], np.uint64), _column(columns[2], np.int64))
+
+
+def _column(data: bytes, kind: type[np.generic]) -> np.ndarray:
+    """Return a column of its own: what is read from bytes could not be written to."""
+    return np.frombuffer(data, kind).copy()
+
+
 def _flat(entries: Iterable[tuple[int, Sequence[int]]]) -> tuple[bytes, bytes]:
-    """Return contents and offsets, a pair for each offset."""
-    contents: list[int] = []
+    """Return keys and offsets, a pair for each offset."""
+    keys: list[bytes] = []
     offsets: list[int] = []
-    for content, ats in entries:
-        contents.extend(repeat(content, len(ats)))
+    for key, ats in entries:
+        keys.extend([key.to_bytes(_CONTENT_BYTES, "little")] * len(ats))
         offsets.extend(ats)
-    joined = b"".join([content.to_bytes(_CONTENT_BYTES, "little") for content in contents])
-    return joined, np.array(offsets, np.int64).tobytes()
+    return b"".join(keys), np.array(offsets, np.int64).tobytes()
 
 
 def _numbers(joined: bytes) -> list[int]:

@@ -88,7 +88,7 @@ def bucket(object_store: object_stores.Store) -> Iterator[str]:
 def flink_settings(broker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Return settings with a real Flink behind them, on the tests' broker, one for all tests: give domains names of your own."""
     if not broker_settings.flink_python.exists():
-        pytest.skip("Flink's environment is not there: make setup-flink")
+        pytest.skip("Flink's environment is not there: make engines")
     home = tmp_path_factory.mktemp("flink")
     settings = replace(broker_settings, home=home, flink_port=free_ports(), flink_parallelism=1, flink_checkpoint_seconds=1.0)
     with cluster.session(settings):

@@ -31,8 +31,8 @@ from streams.connectors.maintenance import extent
 from streams.duplicates import Window
 from streams.engines.backfill_parts import COLUMNS, Judge, sliced, sorted_cell
 from streams.engines.backfill_writer import BackfillWriter
-from streams.engines.cleaner import RECORDS_BEFORE
 from streams.engines.direct import Stop
+from streams.engines.windows import RECORDS_BEFORE
 from streams.replay import Selection
 from streams.setup import Setup
 from streams.topology import backfill_job, bronze_dataset, quarantine_dataset, silver_dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,21 +35,19 @@ def test_going_on_from_bytes_gives_the_answers_of_going_on(
         st.integers(0, 2**128 - 1),
         st.tuples(st.integers(0, 2**128 - 1), st.lists(st.integers(0, 2**62), min_size=1, unique=True).map(sorted)),
     ),
-    offsets=st.dictionaries(
-        st.integers(0, 2**128 - 1), st.integers(0, 2**62) | st.lists(st.integers(0, 2**62), min_size=2, unique=True).map(sorted)
-    ),
+    names=NAMES,
     change=st.none() | st.builds(LastChange, st.none() | st.binary(), st.integers(-(2**62), 2**62), st.none() | st.text()),
     last=st.integers(-1, 2**62),
 )
 def test_all_that_a_window_holds_comes_back(
-    latest: dict[int, tuple[int, list[int]]],
-    offsets: dict[int, int | list[int]],
-    change: LastChange | None,
-    last: int,
+    latest: dict[int, tuple[int, list[int]]], names: list[int], change: LastChange | None, last: int
 ):
-    seen = Seen(offsets, latest, last, last_change=change)
+    _, state = originals(_batch(names, 0), {}, Window(30, 5_000))
+    seen = Seen(state[0].contents, latest, last, state[0].times, len(names), change)
     back = _again(seen)
-    assert (back.offsets, back.latest, back.last_offset, back.last_change) == (offsets, latest, last, change)
+    assert (back.latest, back.last_offset, back.kept, back.last_change) == (latest, last, len(names), change)
+    columns = [(*one.contents.old, *one.contents.recent, *one.times) for one in (seen, back)]
+    assert all(np.array_equal(before, after) for before, after in zip(*columns, strict=True))
 
 
 def test_bytes_of_another_form_are_not_read(monkeypatch: pytest.MonkeyPatch):
@@ -64,7 +63,7 @@ def test_bytes_made_with_another_hash_are_not_read(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_form_knows_every_part_of_a_window():
-    known = {"offsets", "latest", "last_offset", "times", "kept", "last_change"}
+    known = {"contents", "latest", "last_offset", "times", "kept", "last_change"}
     assert {field.name for field in dataclasses.fields(Seen)} == known, "a new part needs a new FORM, which keeps it"
 
 

@@ -105,8 +105,8 @@ class Settings:
     """REST address of a Flink cluster, `http://host:8081`. Empty: a session cluster of our own, on this machine."""
     flink_port: int = 19094
     """REST port of our own Flink cluster; its JobManager's other port is the next one."""
-    flink_python: Path = PROJECT_FOLDER / ".venv-flink" / "bin" / "python"
-    """Python of Flink's environment (`make engines`): here, and on every TaskManager."""
+    flink_environment: Path = Path()
+    """Folder of Flink's Python environment, here and on every TaskManager. Unset: `.venv-flink`, as `make engines` makes it."""
     flink_parallelism: int = 2
     """How many parallel instances a Flink job has, unless `flink run --parallelism` says another number."""
     flink_checkpoint_seconds: float = 5.0
@@ -133,6 +133,11 @@ class Settings:
     def broker_home(self) -> Path:
         """Folder of the embedded broker: its configuration, its data and, unless `jars` says otherwise, its jars."""
         return self.home / "kafka"
+
+    @property
+    def flink_python(self) -> Path:
+        """Python of Flink's environment. Not resolved: it is the link that makes it that environment's."""
+        return (PROJECT_FOLDER / ".venv-flink" if self.flink_environment == Path() else self.flink_environment) / "bin" / "python"
 
     @property
     def run(self) -> Path:

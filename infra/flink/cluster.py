@@ -52,7 +52,7 @@ def pyflink(settings: Settings) -> Path:
             "Flink's own environment is not there",
             expected="apache-flink 2.3.0 in an environment of its own",
             where=str(settings.flink_python),
-            remedy="make engines; or point flink_python at the Python of an environment that holds it",
+            remedy="make engines; or point flink_environment at one that holds it",
         )
     return found[0]
 

@@ -42,7 +42,7 @@ from features.near_duplicates import (
 from features.workspace import Workspace
 from lineage.facts import Column, ColumnOrigin, ContractRef, Dataset, HopFacts, RunRef
 from lineage.names import commit_id, table_name
-from streams.connectors import delta
+from streams.connectors import delta, maintenance
 from streams.intervals import IntervalSet
 
 COMMIT_BYTES = 64 * 1024 * 1024
@@ -197,7 +197,7 @@ def _sketched(workspace: Workspace, contract: Contract, silver_version: int, sil
     for part in _bounded(sketched(row, contract, 0) for row in rows):
         version = _append(uri, part, marks, version)
         added += part.num_rows
-    if len(delta.file_sizes(uri)) > COMPACT_FILES:
+    if len(maintenance.file_sizes(uri)) > COMPACT_FILES:
         delta.compact(uri, metadata=marks)
     return _Sketches(uri, version, int(marks["epoch"]), added)
 

@@ -45,13 +45,13 @@ def _hop(settings: Settings, number: int, count: int, tables: list[dict[str, Any
 
 def _files(settings: Settings) -> dict[str, Any]:
     """Return the silver table's files as the hop left them, and after one compaction more."""
-    from streams.connectors import delta
+    from streams.connectors import delta, maintenance
 
     uri = delta.table_uri(settings.tables, "silver", *records.DATASET.split("."))
-    before = delta.file_sizes(uri)
+    before = maintenance.file_sizes(uri)
     began = time.perf_counter()
     delta.compact(uri, metadata={})
-    return {"before": before, "after": delta.file_sizes(uri), "seconds": time.perf_counter() - began}
+    return {"before": before, "after": maintenance.file_sizes(uri), "seconds": time.perf_counter() - began}
 
 
 def _report(measured: Mapping[str, list[dict[str, Any]]], count: int, tables: list[dict[str, Any]]) -> Report:

@@ -51,7 +51,7 @@ def table() -> None:
 @click.option(
     "--cluster-by", default="", help="Columns, by commas: liquid clustering (Spark), for tables that no job of ours writes."
 )
-@click.option("--purge", is_flag=True, help="Take deletion vectors off (Spark), so that delta-rs reads the table again.")
+@click.option("--purge", is_flag=True, help="Take deletion vectors off (Spark): delta-rs then reads the table again.")
 @engine_option
 @json_option
 @click.pass_obj

@@ -31,7 +31,7 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
 
-from contracts.errors import CommitConflict, DiskFull, HeadwaterError, NotFound
+from contracts.errors import CommitConflict, DiskFull, HeadwaterError, NotFound, TerminalError
 from lineage import places
 from lineage.connectors.object_store import storage_options
 
@@ -129,7 +129,7 @@ def create_if_absent(
         )
     except CommitFailedError as error:
         if not exists(uri):  # else another made it meanwhile, or we did, and the answer was lost
-            raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+            raise conflict(error, uri) from error
     except (OSError, DeltaError) as error:
         raise translated(error, uri) from error
 
@@ -151,7 +151,7 @@ def add_columns(uri: str, schema: pa.Schema) -> list[str]:
         try:
             table.alter.add_columns(absent, post_commithook_properties=HOOKS)
         except CommitFailedError as error:
-            raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+            raise conflict(error, uri) from error
         except (OSError, DeltaError) as error:
             raise translated(error, uri) from error
     return [field.name for field in absent]
@@ -309,7 +309,7 @@ def _executed(merger: TableMerger, uri: str) -> dict[str, Any]:
     try:
         return dict(merger.execute())
     except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+        raise conflict(error, uri) from error
     except (OSError, DeltaError) as error:
         raise translated(error, uri) from error
 
@@ -414,16 +414,10 @@ def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
             commit_properties=_properties(metadata, {}, None), post_commithook_properties=HOOKS
         )
     except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+        raise conflict(error, uri) from error
     except (OSError, DeltaError) as error:
         raise translated(error, uri) from error
     return int(metrics["numFilesRemoved"])
-
-
-def file_sizes(uri: str) -> list[int]:
-    """Return the size in bytes of each data file of the newest version."""
-    actions = pa.table(opened(uri).get_add_actions(flatten=True))
-    return [int(size) for size in actions["size_bytes"].to_pylist()]
 
 
 def opened(uri: str, table_version: int | None = None) -> DeltaTable:
@@ -460,7 +454,7 @@ def _write(
             post_commithook_properties=HOOKS,
         )
     except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+        raise conflict(error, uri) from error
     except (OSError, DeltaError) as error:
         raise translated(error, uri) from error
     return _made(table, rows.num_rows if added is None else added)
@@ -488,6 +482,14 @@ def _past(entry: Mapping[str, Any]) -> PastCommit:
         metadata=json.loads(entry[METADATA_KEY]) if METADATA_KEY in entry else {},
         files=int(metrics.get("num_added_files", 0)),
     )
+
+
+def conflict(error: Exception, uri: str) -> HeadwaterError:
+    """Return what a refused commit means: another writer was first, or the table has features that delta-rs cannot write."""
+    told = str(error).splitlines()[0]
+    if "Unsupported table features" not in told:
+        return CommitConflict(told, where=uri)
+    return TerminalError(told, expected="features that delta-rs writes", where=uri, remedy="streams/README.md: Upkeep of tables")
 
 
 def translated(error: Exception, uri: str) -> Exception:

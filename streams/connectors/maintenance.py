@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from contracts.errors import CommitConflict, SettingsInvalid
+from contracts.errors import SettingsInvalid
 from streams.connectors import delta
 
 READER_FEATURES = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
@@ -49,6 +49,12 @@ def extent(uri: str, table_version: int | None = None) -> tuple[int, int]:
     return found.rows, found.size
 
 
+def file_sizes(uri: str) -> list[int]:
+    """Return the size in bytes of each data file of the newest version."""
+    actions = pa.table(delta.opened(uri).get_add_actions(flatten=True))
+    return [int(size) for size in actions["size_bytes"].to_pylist()]
+
+
 def unreadable(uri: str) -> list[str]:
     """Return the features of a table that delta-rs does not read: another engine has enabled them."""
     features = delta.opened(uri).protocol().reader_features or []
@@ -73,7 +79,7 @@ def optimized(uri: str, *, z_order: Sequence[str], metadata: Mapping[str, str]) 
             list(z_order), commit_properties=told, post_commithook_properties=delta.HOOKS
         )
     except CommitFailedError as error:
-        raise CommitConflict(str(error).splitlines()[0], where=uri) from error
+        raise delta.conflict(error, uri) from error
     except (OSError, DeltaError) as error:
         raise delta.translated(error, uri) from error
     return int(metrics["numFilesRemoved"])

@@ -112,6 +112,8 @@ def _configuration(place: SparkPlace) -> dict[str, str]:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": str(SNAPSHOT_PARTITIONS),
         "spark.sql.shuffle.partitions": "8",
+        # So many tasks list a table's files for a vacuum: Spark's default is 10,000, most of them with nothing to do.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     }
 
 

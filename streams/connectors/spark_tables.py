@@ -26,12 +26,12 @@ def optimized(spark: Session, uri: str, *, z_order: Sequence[str] = (), cluster_
 def purged(spark: Session, uri: str) -> int:
     """Write anew the files that have deleted rows, and take deletion vectors off the table; return how many files it replaced.
 
-    Afterwards delta-rs reads and writes the table again. Versions before stay as they are, for engines that read them.
+    Afterwards delta-rs reads the table, and does not write it: what guards the checkpoints of versions before goes only with
+    these versions. They stay as they are, for engines that read them.
     """
     spark.sql(f"ALTER TABLE {_table(uri)} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'false')")
     replaced = int(_rows(spark, f"REORG TABLE {_table(uri)} APPLY (PURGE)")[0]["metrics"]["numFilesRemoved"])
     spark.sql(f"ALTER TABLE {_table(uri)} DROP FEATURE deletionVectors")
-    spark.sql(f"ALTER TABLE {_table(uri)} DROP FEATURE checkpointProtection")
     return replaced
 
 

@@ -82,6 +82,11 @@ def run(told: Told, stop: Callable[[], bool] = lambda: False, step: Callable[[st
         from streams.replay import Selection
 
         replay(made, made.contracts[0], Selection())
+    elif told.job == "backfill":
+        from streams.engines.backfill import backfill, direct_parts
+        from streams.replay import Selection
+
+        backfill(made, made.contracts[0], Selection("bronze"), direct_parts(made), stop)
     elif told.job == "archive":
         from streams.engines import archiver
 

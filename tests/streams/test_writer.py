@@ -14,7 +14,7 @@ from infra.wiring import emitter, key_store
 from lineage.facts import RunRef
 from streams import land
 from streams.batches import landing_batch
-from streams.connectors import delta
+from streams.connectors import delta, maintenance
 from streams.connectors.kafka import Slot
 from streams.encode import encoded_rows
 from streams.engines.vault import with_payloads
@@ -159,7 +159,7 @@ def test_compaction_merges_files_and_changes_no_row(setup):
     for at in range(0, 9, 3):
         take(writer, messages[at : at + 3])
         writer.commit()
-    assert len(delta.file_sizes(writer.uri)) == 1
+    assert len(maintenance.file_sizes(writer.uri)) == 1
     assert landed_offsets(writer)[0] == list(range(9))
     assert writer_of(setup).next_offset(Slot(PLAIN.clean_topic, 0)) == 9
     assert Path(writer.uri).is_dir()

@@ -49,7 +49,7 @@ class Access:
     access_key_id: str = field(default="", repr=False)
     secret_access_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
-    retry_seconds: float = 30.0
+    retry_seconds: float = 60.0
     """How long a call that gets no answer is made again before it fails."""
 
 

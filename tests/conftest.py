@@ -12,6 +12,7 @@ import pytest
 
 from contracts.contract import Catalog
 from infra import stack
+from infra.bench.object_server import WEED
 from infra.flink import cluster
 from infra.process_table import port_free
 from infra.settings import PROJECT_FOLDER, Settings, load_settings
@@ -70,9 +71,9 @@ def broker_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settin
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_stores.Store]:
     """Return a real server of S3's protocol, one for all tests: take buckets of your own."""
-    if not object_stores.WEED.exists():
+    if not WEED.exists():
         pytest.skip("this environment has no seaweedfs")
-    with object_stores.server(tmp_path_factory.mktemp("object_store"), [free_ports() for _ in range(8)]) as store:
+    with object_stores.server(tmp_path_factory.mktemp("object_store")) as store:
         yield store
 
 

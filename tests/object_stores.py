@@ -1,10 +1,7 @@
-"""A real server of S3's protocol for tests: SeaweedFS, from the package registry, as a process of the tests' own."""
+"""A real server of S3's protocol for tests, settings that stand on it, and a line between that can be cut."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +10,12 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
-from urllib.request import urlopen
 from uuid import uuid4
 
+from infra.bench.object_server import OWN, WORK, make_bucket, object_server
 from infra.settings import Settings
 from lineage.places import Access
-from tests.waiting import until
 
-WEED = Path(sys.executable).with_name("weed")
 OWNER = Access(access_key_id="made", secret_access_key="up", retry_seconds=5.0)  # noqa: S106  of a server of our own
 GUEST = Access(access_key_id="guest", secret_access_key="of-it", retry_seconds=5.0)  # noqa: S106
 """May read, write and list, and make no bucket: what a job should be."""
@@ -37,17 +32,7 @@ class Store:
 
     def bucket(self) -> str:
         """Make a bucket of the caller's own; return its address."""
-        import boto3
-
-        name = f"made-{uuid4().hex[:12]}"
-        boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access.access_key_id,
-            aws_secret_access_key=self.access.secret_access_key,
-            region_name="us-east-1",
-        ).create_bucket(Bucket=name)
-        return f"s3://{name}"
+        return make_bucket(self.access, f"made-{uuid4().hex[:12]}")
 
 
 def settings_on(settings: Settings, place: str, access: Access) -> Settings:
@@ -68,44 +53,10 @@ def settings_on(settings: Settings, place: str, access: Access) -> Settings:
 
 
 @contextmanager
-def server(folder: Path, ports: list[int]) -> Iterator[Store]:
-    """Run a server for the length of a block. `ports` are eight that are free."""
-    identities = [
-        _identity("owner", OWNER, ["Admin", "Read", "Write", "List"]),
-        _identity("guest", GUEST, ["Read", "Write", "List"]),
-    ]
-    config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": identities}), "utf-8")
-    names = ("master", "volume", "filer", "s3")
-    numbers = [f"-{name}.port={port}" for name, port in zip(names, ports[:4], strict=True)]
-    numbers += [f"-{name}.port.grpc={port}" for name, port in zip(names, ports[4:], strict=True)]
-    command = [str(WEED), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-s3", f"-s3.config={config}"]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # two more servers, on ports that another of these has
-    command += ["-volume.max=200", "-master.volumeSizeLimitMB=64"]  # a bucket takes volumes of its own
-    log = folder / "weed.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen([*command, *numbers], stdout=output, stderr=output, cwd=folder)
-    endpoint = f"http://127.0.0.1:{ports[3]}"
-    try:
-        until(lambda: process.poll() is not None or _answers(endpoint), 60)
-        assert process.poll() is None, log.read_text()[-2000:]
+def server(folder: Path) -> Iterator[Store]:
+    """Run a server for the length of a block."""
+    with object_server(folder, {"owner": (OWNER, OWN), "guest": (GUEST, WORK)}) as endpoint:
         yield Store(endpoint, replace(OWNER, endpoint=endpoint), replace(GUEST, endpoint=endpoint))
-    finally:
-        process.kill()  # its leave-taking takes half a minute, and nothing of it is kept
-        process.wait(30)
-
-
-def _identity(name: str, access: Access, actions: list[str]) -> dict[str, object]:
-    credentials = [{"accessKey": access.access_key_id, "secretKey": access.secret_access_key}]
-    return {"name": name, "credentials": credentials, "actions": actions}
-
-
-def _answers(endpoint: str) -> bool:
-    try:
-        with urlopen(f"{endpoint}/status", timeout=1) as answer:  # noqa: S310  our own server
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @dataclass

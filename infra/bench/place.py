@@ -40,6 +40,9 @@ def scratch(settings: Settings) -> Iterator[Settings]:
         ours = replace(
             settings,
             home=Path(folder),
+            tables_at="",  # whatever an installation keeps in a bucket, a benchmark leaves alone
+            ledger_at="",
+            training_sets_at="",
             jars=jars,
             kafka=MappingProxyType({key: value for key, value in settings.kafka.items() if key != "bootstrap.servers"}),
             broker_port=free_pair(),

@@ -20,6 +20,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "mask": ("infra.bench.mask", "free-text masking beside Presidio: speed, recall, precision and F2 by type"),
     "online": ("infra.bench.online", "online reads from Redis beside bare HMGETs and Feast's client"),
     "documents": ("infra.bench.documents", "one whole document pass, and where its time goes"),
+    "object-store": ("infra.bench.object_store", "tables and ledger in a bucket beside the disk: commits, land, small files"),
     "year": ("infra.bench.year", "a year of flights through clean and land at once; memory"),
 }
 """Name -> module with `run(settings, rounds, count) -> Report`, and what it measures."""

@@ -1,7 +1,8 @@
 """The ledger in a bucket: immutable segments whose names are their places, written only where nothing stands.
 
     segments/<first byte>-<first line>.jsonl     one append: whole canonical lines, never changed, never removed
-    packs/<first byte>-<first line>.jsonl        PACKED segments in a row, byte for byte, so that a reader asks for few objects
+    packs/1/<first byte>-<first line>.jsonl      PACKED segments in a row, byte for byte, so that a reader asks for few objects
+    packs/2/<first byte>-<first line>.jsonl      PACKED of these in a row
 
 One after the other, the segments are what the file ledger's `events.jsonl` would be, byte for byte. An append:
 
@@ -14,8 +15,8 @@ One after the other, the segments are what the file ledger's `events.jsonl` woul
 A crash before the put leaves nothing, one after it an entry that nobody was told of: the next append of the same id finds it.
 Segments stay for ever. Were one removed, a writer that slept since before could put another in its place.
 
-When PACKED segments stand behind the last pack, the next append first puts them together as one. What a pack holds follows from
-the segments alone, so two writers who pack at once write the same, and one of them finds it there.
+When PACKED segments stand behind the last pack, the next append first puts them together as one, and packs likewise. What a pack
+holds follows from the segments alone, so two writers who pack at once write the same, and one of them finds it there.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from lineage.connectors.object_store import Objects
 from lineage.ledger import START, Entry, Position, entry_line, entry_of, line_id, packed_id
 from lineage.places import joined
 
-PACKED = 256
+PACKED = 32
 SEGMENTS, PACKS = "segments/", "packs/"
-NAME = re.compile(r"(?:segments|packs)/([0-9]{20})-([0-9]{12})\.jsonl")
+KINDS = (f"{PACKS}2/", f"{PACKS}1/", SEGMENTS)
+"""From the coarsest to the finest: of each, what stands behind the coarser ones is what a reader asks for."""
+NAME = re.compile(r"(?:segments|packs/[12])/([0-9]{20})-([0-9]{12})\.jsonl")
 RACES_MAX = 100
 READERS = 8
 """Objects asked for at once: a store answers each in milliseconds, and many in the same."""
@@ -62,10 +65,12 @@ class ObjectLedger:
         self._ids: set[bytes] = set()
         self._end = START
         """Up to here the ids are known."""
-        self._packs: list[Part] = []
-        """Those that were seen: they never change."""
-        self._loose: list[Part] = []
-        """Segments behind the last pack, up to `_end`."""
+        self._loose: dict[str, list[Part]] = {kind: [] for kind in KINDS}
+        """By kind, up to `_end`: what is in no coarser pack."""
+        self._held: dict[Part, bytes] = {}
+        """What the loose segments hold: few, since they are packed soon."""
+        self._coarsest: list[Part] = []
+        """The coarsest packs that were seen: they never change."""
 
     def append(self, event_id: str, event: Mapping[str, Any]) -> bool:
         """Take an event; return False if its id is there already. See `append_all`."""
@@ -83,8 +88,7 @@ class ObjectLedger:
         with self._turn:
             if self._end == START:
                 self._catch_up()
-            if len(self._loose) >= PACKED:
-                self._pack()
+            self._pack()
             for _ in range(RACES_MAX):
                 new = self._new(batch)
                 if self._put([pair for pair, wanted in zip(batch, new, strict=True) if wanted]):
@@ -134,38 +138,49 @@ class ObjectLedger:
         if not self._objects.put_if_absent(part.name, lines):
             return False
         self._ids.update(packed_id(event_id) for event_id, _ in fresh)
-        self._loose.append(part)
+        self._loose[SEGMENTS].append(part)
+        self._held[part] = lines
         self._end = Position(self._end.line + len(fresh), part.end_byte)
         return True
 
     def _catch_up(self) -> None:
-        """Learn the ids that others appended, and which segments are in no pack."""
-        parts, at, learned = self._parts(), self._end, set[bytes]()
+        """Learn the ids that others appended, and what is packed by now."""
+        parts, at, learned, held = self._parts(), self._end, set[bytes](), self._held
         for part, content in self._contents([part for part in parts if part.end_byte > at.byte_offset]):
             for line in content[at.byte_offset - part.start.byte_offset : -1].split(b"\n"):
                 learned.add(packed_id(line_id(line, at)))
                 at = Position(at.line + 1, at.byte_offset + len(line) + 1)
+            held[part] = content
         self._ids |= learned
         self._end = at
-        self._loose = [part for part in parts if part.name.startswith(SEGMENTS)]
+        self._loose = {kind: [part for part in parts if part.name.startswith(kind)] for kind in KINDS}
+        self._held = {part: held[part] for part in self._loose[SEGMENTS]}
 
     def _pack(self) -> None:
-        """Put the first PACKED loose segments together, byte for byte. They stay."""
-        first, rest = self._loose[:PACKED], self._loose[PACKED:]
-        content = b"".join(content for _, content in self._contents(first))
-        self._objects.put_if_absent(_name(PACKS, first[0].start), content)
-        self._loose = rest
+        """Put PACKED loose objects of a kind together, byte for byte, wherever so many have gathered. They stay."""
+        for finer, coarser in ((KINDS[2], KINDS[1]), (KINDS[1], KINDS[0])):
+            while len(self._loose[finer]) >= PACKED:
+                first = self._loose[finer][:PACKED]
+                missing = dict(self._contents([part for part in first if part not in self._held]))
+                content = b"".join(missing[part] if part in missing else self._held[part] for part in first)
+                made = Part(_name(coarser, first[0].start), first[0].start, len(content))
+                self._objects.put_if_absent(made.name, content)
+                self._loose[coarser].append(made)
+                self._loose[finer] = self._loose[finer][PACKED:]
+                self._held = {part: content for part, content in self._held.items() if part not in first}
 
     def _parts(self) -> list[Part]:
-        """Return what the ledger is made of, in order: all packs, and the segments behind the last."""
-        packs = [*self._packs, *self._listed(PACKS, _end_of(self._packs))]
-        parts = [*packs, *self._listed(SEGMENTS, _end_of(packs))]
+        """Return what the ledger is made of, in order: of each kind what stands behind the coarser ones."""
+        coarsest = [*self._coarsest, *self._listed(KINDS[0], _end_of(self._coarsest))]
+        parts = list(coarsest)
+        for kind in KINDS[1:]:
+            parts += self._listed(kind, _end_of(parts))
         at = 0
         for part in parts:
             if part.start.byte_offset != at:
                 raise self._broken(part, f"{at - part.start.byte_offset:+,} bytes from the end of the one before")
             at = part.end_byte
-        self._packs = packs
+        self._coarsest = coarsest
         return parts
 
     def _listed(self, kind: str, first_byte: int) -> list[Part]:

@@ -65,6 +65,11 @@ def storage_options(place: str) -> dict[str, str] | None:
     return {name: value for name, value in options.items() if value}
 
 
+def way_in() -> Access:
+    """Return how this process reaches object stores."""
+    return _way_in
+
+
 def endpoint() -> str:
     """Return the address of the store's server; empty for AWS."""
     return _way_in.endpoint

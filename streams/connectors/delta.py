@@ -10,7 +10,6 @@ import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -33,11 +32,15 @@ from deltalake.table import TableMerger
 
 from contracts.errors import CommitConflict, DiskFull, HeadwaterError, NotFound, TerminalError
 from lineage import places
-from lineage.connectors.object_store import storage_options
+from lineage.connectors.object_store import storage_options, way_in
+from streams.connectors.delta_history import METADATA_KEY as METADATA_KEY  # noqa: PLC0414  named by who writes commits, too
+from streams.connectors.delta_history import PastCommit as PastCommit  # noqa: PLC0414  named by who reads histories
+from streams.connectors.delta_history import numbered_history, past_commit
+from streams.connectors.open_tables import OpenTables
 
-METADATA_KEY = "headwater"
 LOG_RETENTION = "interval 3650 days"
-CHECKPOINT_INTERVAL = "50"
+CHECKPOINT_INTERVAL, REMOTE_CHECKPOINT_INTERVAL = "50", "10"
+"""Commits between checkpoints. To open a table reads those since the last one: a request each in a bucket."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
 SELECTED_ROWS = 8_192
 """Rows of a file read at once where only some are wanted."""
@@ -52,12 +55,10 @@ Choose = Callable[[pa.Table], np.ndarray]
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit that was made: the version it became, rows and files it added."""
+    """One commit that was made: the version it became, and the rows it added."""
 
     table_version: int
     rows: int
-    files: int
-    committed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,6 @@ class MergeAction:
 
 ACTION = "__action"
 """Column of the rows given to `merge`, never of a table."""
-
-
-@dataclass(frozen=True)
-class PastCommit:
-    """One commit of the table's history, with the metadata that its writer gave it."""
-
-    table_version: int
-    committed_at: datetime
-    operation: str
-    metadata: dict[str, str]
-    files: int
 
 
 def table_uri(tables: Path | str, layer: str, *names: str) -> str:
@@ -120,7 +110,7 @@ def create_if_absent(
             description=description or None,
             configuration={
                 "delta.logRetentionDuration": LOG_RETENTION,
-                "delta.checkpointInterval": CHECKPOINT_INTERVAL,
+                "delta.checkpointInterval": REMOTE_CHECKPOINT_INTERVAL if places.remote(uri) else CHECKPOINT_INTERVAL,
                 **(properties or {}),
             },
             storage_options=storage_options(uri),
@@ -326,6 +316,11 @@ def added(uri: str, first: int, last: int, *, columns: Sequence[str] | None = No
             return None
     if first > last:
         return iter(())
+    for entry in _history(uri, current_version(uri) - first + 1):
+        appended = entry.get("operation") == "WRITE" and (entry.get("operationParameters") or {}).get("mode") == "Append"
+        if first <= entry["version"] <= last and not appended and entry.get("operation") != "OPTIMIZE":
+            return None
+    table = opened(uri, last)
     reader: Iterator[pa.RecordBatch] = pa.RecordBatchReader.from_stream(
         table.load_cdf(starting_version=first, ending_version=last, columns=list(columns) if columns is not None else None)
     )
@@ -401,7 +396,7 @@ def progress(uri: str, applications: Iterable[str]) -> tuple[int, dict[str, int]
 
 def history(uri: str, newest: int | None = None) -> list[PastCommit]:
     """Return the commits of the table, oldest first; with `newest`, only so many of the last."""
-    return [_past(entry) for entry in reversed(opened(uri).history(newest))]
+    return [past_commit(entry) for entry in reversed(_history(uri, newest))]
 
 
 def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
@@ -420,10 +415,16 @@ def compact(uri: str, *, metadata: Mapping[str, str]) -> int:
     return int(metrics["numFilesRemoved"])
 
 
+_open_tables = OpenTables()
+
+
 def opened(uri: str, table_version: int | None = None) -> DeltaTable:
-    """Return delta-rs's own table object. Raises NotFound without a table or version."""
+    """Return delta-rs's own table object. Raises NotFound without a table or version.
+
+    Of a table in a bucket, a thread is given the object that it was given before, brought up to date: not to be kept.
+    """
     try:
-        return DeltaTable(uri, version=table_version, storage_options=storage_options(uri))
+        return _open_tables.at(uri, table_version, way_in(), _fresh)
     except TableNotFoundError as error:
         raise NotFound(f"no Delta table at {uri}", remedy="land something into it first: headwater status") from error
     except (OSError, DeltaError) as error:
@@ -431,6 +432,14 @@ def opened(uri: str, table_version: int | None = None) -> DeltaTable:
         if table_version is None or isinstance(error, OSError) or isinstance(told, HeadwaterError):
             raise told from error
         raise NotFound(f"{uri} has no version {table_version}", remedy="headwater status shows the versions") from error
+
+
+def _fresh(uri: str, table_version: int | None) -> DeltaTable:
+    return DeltaTable(uri, version=table_version, storage_options=storage_options(uri))
+
+
+def _history(uri: str, newest: int | None) -> list[dict[str, Any]]:
+    return numbered_history(lambda: opened(uri), newest)
 
 
 def _write(
@@ -461,8 +470,7 @@ def _write(
 
 
 def _made(table: DeltaTable, rows: int) -> Commit:
-    made = _past(table.history(1)[0])
-    return Commit(made.table_version, rows, made.files, made.committed_at)
+    return Commit(int(table.version()), rows)
 
 
 def _properties(metadata: Mapping[str, str], transactions: Mapping[str, int], retries: int | None) -> CommitProperties:
@@ -470,17 +478,6 @@ def _properties(metadata: Mapping[str, str], transactions: Mapping[str, int], re
         custom_metadata={METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)} if metadata else None,
         app_transactions=[Transaction(app, version) for app, version in sorted(transactions.items())] or None,
         max_commit_retries=retries,
-    )
-
-
-def _past(entry: Mapping[str, Any]) -> PastCommit:
-    metrics = entry.get("operationMetrics") or {}
-    return PastCommit(
-        table_version=int(entry["version"]),
-        committed_at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=str(entry.get("operation", "")),
-        metadata=json.loads(entry[METADATA_KEY]) if METADATA_KEY in entry else {},
-        files=int(metrics.get("num_added_files", 0)),
     )
 
 
@@ -493,7 +490,7 @@ def conflict(error: Exception, uri: str) -> HeadwaterError:
 
 
 def translated(error: Exception, uri: str) -> Exception:
-    """Return what delta-rs failed with as an error of ours, where it is one: DiskFull; else as it is."""
+    """Return delta-rs's error as one of ours where it is one: DiskFull, StoreAway, StoreRefused; else as it is."""
     text = str(error)
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text or "os error 28" in text:
         return DiskFull(f"no space left to write to {uri}", remedy="free some room and start again: nothing was half written")

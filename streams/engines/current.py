@@ -83,7 +83,7 @@ class CurrentTable:
             try:
                 return self._caught_up()
             except CommitConflict:
-                continue
+                self._tell_lost()  # in an object store, a race may be lost to our own commit, whose answer was lost
         raise CommitConflict(f"lost {RACES_MAX} races", where=self.uri, remedy="one `headwater current` for each dataset")
 
     def _caught_up(self) -> bool:

@@ -168,6 +168,7 @@ class _Replay:
             try:
                 done = self._attempt(rows_today, letters)
             except CommitConflict:
+                self._tell_lost()  # in an object store, a race may be lost to our own commit, whose answer was lost
                 continue
             if done:
                 return

@@ -20,7 +20,7 @@ from infra.output import result, rows_text, say
 from infra.settings import PROJECT_FOLDER, Settings
 
 HEAVY = {
-    "aiokafka", "confluent_kafka", "deltalake", "duckdb", "faust", "feast", "great_expectations", "jsonschema", "numpy",
+    "aiokafka", "boto3", "confluent_kafka", "deltalake", "duckdb", "faust", "feast", "great_expectations", "jsonschema", "numpy",
     "openlineage", "pandas", "polars", "pyarrow", "redis", "rich", "sklearn", "wordllama", "yaml",
 }  # fmt: skip
 

@@ -77,7 +77,7 @@ def both(object_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Itera
     started = settings_in(folder)
     with stack.broker(started):
         theirs = MappingProxyType({"bootstrap.servers": started.bootstrap_servers})
-        local = replace(started, kafka=theirs)
+        local = replace(started, kafka=theirs, online_store="sqlite")
         called(local, "produce", "flights", "--to", "2013-01-01")
         called(local, "produce", "docs")
         called(local, "clean", "flights", "docs", "--drain")

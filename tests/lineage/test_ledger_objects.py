@@ -141,7 +141,8 @@ def test_any_writers_with_any_faults_leave_the_lines_of_the_file_ledger(
     written = file.path.read_bytes() if file.path.exists() else b""
     assert objects.content() == written
     assert [e.end for e in ledger(objects).events()] == [e.end for e in file.events()]
-    assert written.startswith(objects.content(PACKS))
+    for kind in ledger_objects.KINDS:
+        assert written.startswith(objects.content(kind))
 
 
 def test_an_append_at_a_known_end_costs_one_request() -> None:
@@ -153,17 +154,18 @@ def test_an_append_at_a_known_end_costs_one_request() -> None:
     assert [asked.split("/")[0] for asked in objects.asked] == ["put segments"]
 
 
-def test_packs_are_read_in_place_of_their_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packs_are_read_in_place_of_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_objects, "PACKED", 4)
     objects = MadeObjects()
     one = ledger(objects)
-    for number in range(11):
+    for number in range(4 * 4 + 4 + 3):
         one.append(*event(number))
-    assert len([name for name in objects.kept if name.startswith(PACKS)]) == 2
-    assert len([name for name in objects.kept if name.startswith(SEGMENTS)]) == 11
+    found = {kind: len([name for name in objects.kept if name.startswith(kind)]) for kind in ledger_objects.KINDS}
+    assert found == {f"{PACKS}2/": 1, f"{PACKS}1/": 5, SEGMENTS: 23}
+    assert not [asked for asked in objects.asked if asked.startswith(f"get {SEGMENTS}")], "what it wrote it need not read"
     objects.asked.clear()
-    assert numbers(ledger(objects)) == list(range(11))
-    assert len([asked for asked in objects.asked if asked.startswith("get")]) == 2 + 3
+    assert numbers(ledger(objects)) == list(range(23))
+    assert len([asked for asked in objects.asked if asked.startswith("get")]) == 1 + 1 + 3
 
 
 def test_a_writer_that_slept_while_others_packed_goes_on_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:

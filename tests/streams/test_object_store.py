@@ -116,6 +116,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(here: Place, local: tuple[Pl
     code, errors = ended(afar.told("land", "s3.lost"))
     assert code == 0, errors
     assert len(lost) == 2
+    assert not [path for method, path, _ in line.passed if method == "DELETE"], "no job needs the right to"
     assert_undisturbed(here, local[1], clean_job_too=False)
 
 
@@ -185,3 +186,36 @@ def test_of_two_commits_made_for_one_version_one_is_refused(bucket: str) -> None
     with pytest.raises(CommitConflict):
         delta.append(uri, rows, metadata={}, after=0)
     assert delta.read(uri).num_rows == 1
+
+
+def test_a_commit_asks_the_store_few_things_however_long_the_log(bucket: str, object_store: Store, line: Between) -> None:
+    """A table that a thread holds open is asked only for what came since: opening it anew would read the log."""
+    uri, rows = f"{bucket}/t", pa.table({"a": [1]})
+    delta.create_if_absent(uri, rows.schema)
+    for number in range(9):
+        delta.append(uri, rows, metadata={}, transactions={"x": number})
+    reached.reach(replace(object_store.guest, endpoint=line.endpoint))
+    costs = []
+    for number in range(9, 12):
+        line.passed.clear()
+        seen, lasts = delta.progress(uri, ["x"])
+        assert (seen, lasts) == (number, {"x": number - 1})
+        delta.append(uri, rows, metadata={}, transactions={"x": number}, after=seen)
+        costs.append(len(line.passed))
+        assert all(method in ("GET", "HEAD", "PUT", "POST") for method, _, _ in line.passed), "it deletes nothing"
+    assert max(costs[1:]) <= 12, (costs, line.passed)
+
+
+def test_a_thread_that_holds_a_table_open_sees_what_others_wrote(bucket: str) -> None:
+    uri, rows = f"{bucket}/t", pa.table({"a": [1]})
+    delta.create_if_absent(uri, rows.schema)
+    seen = [delta.current_version(uri)]
+    other = threading.Thread(target=lambda: seen.append(delta.append(uri, rows, metadata={}, after=0).table_version))
+    other.start()
+    other.join()
+    assert seen == [0, 1]
+    assert delta.current_version(uri) == 1
+    assert delta.read(uri).num_rows == 1
+    assert delta.read(uri, table_version=0).num_rows == 0
+    with pytest.raises(CommitConflict):
+        delta.append(uri, rows, metadata={}, after=0)

@@ -83,7 +83,7 @@ def test_every_setting_named_in_the_readme_exists() -> None:
     chapter = README.read_text("utf-8").split("## What runs where when large")[1].split("\n## ")[0]
     named = set(re.findall(r"`(\w+) = ", chapter)) | set(re.findall(r"or `?([a-z_]+_url)`?", chapter))
     assert named
-    assert named <= {field.name for field in fields(Settings)}
+    assert named <= {field.metadata.get("key", field.name) for field in fields(Settings)}
 
 
 @pytest.mark.servers

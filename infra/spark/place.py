@@ -30,7 +30,7 @@ MASTER_KEY = "HEADWATER_MASTER_KEY"
 def place(settings: Settings, say: Callable[[str], None]) -> SparkPlace:
     """Return where Spark runs, its jars fetched. Raises StackBroken if Java, Maven or pyspark is missing."""
     if find_spec("pyspark") is None:
-        remedy = "uv sync --extra main --extra spark"
+        remedy = "make engines"
         raise StackBroken("pyspark is not installed here", expected="the extra `spark` beside `main`", remedy=remedy)
     from streams.connectors.spark import SparkPlace  # noqa: PLC0415
 

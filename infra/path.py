@@ -222,6 +222,7 @@ class _Watch:
         self._settings, self._client = settings, settings.client()
         self._contracts = contracts
         self._group = CLEAN_GROUPS[engine]
+        self._transactions = engine == "flink"
         self._raw = [contract.raw_topic for contract in contracts]
         self._outputs = [topic for c in contracts for topic in (c.clean_topic, c.dead_letter_topic)]
         self.raw_records = sum(end for _, end in end_offsets(self._client, self._raw).values())
@@ -256,7 +257,16 @@ class _Watch:
                 return landed_offset(tables, silver[slot.topic], "silver", slot)
             return landed_offset(tables, quarantine[slot.topic], "quarantine", slot)
 
-        return all(end == 0 or hints.get(slot, 0) >= end or landed(slot) >= end for slot, end in self._ends().items())
+        def through(slot: Slot, end: int) -> bool:
+            return end == 0 or hints.get(slot, 0) >= end or landed(slot) >= end or self._only_markers(slot, landed(slot), end)
+
+        return all(through(slot, end) for slot, end in self._ends().items())
+
+    def _only_markers(self, slot: Slot, first: int, end: int) -> bool:
+        """Say whether nothing but transaction markers lies between: behind an engine that writes in transactions."""
+        from streams.connectors.kafka import read_range  # noqa: PLC0415
+
+        return self._transactions and not any(read_range(self._client, slot.topic, slot.partition, first, end))
 
     def _ends(self) -> Mapping[Slot, int]:
         from streams.connectors.kafka import Slot, end_offsets  # noqa: PLC0415

@@ -2,8 +2,8 @@
 
 Flink commits records and checkpoints by itself. What it cannot do is done here, by any process of ours at any time:
 
-1. a job that is not there is submitted from its newest savepoint or checkpoint; one that never was starts where the other
-   engines left off (`streams.engines.cleaner` recovers the clean topic first)
+1. a job that is not there is submitted from its newest savepoint or checkpoint; one that never was, or was not the last to
+   clean the topic, starts where another engine left off (`streams.engines.cleaner` recovers the clean topic first)
 2. the counts of every batch, which the job sends in the transaction of the batch's records, become lineage events. A batch is
    told when no event covers its offsets yet: so a follower that was killed is taken up by the next, nothing told twice
 3. `stop` takes a savepoint, which commits what was sent, and then 2 once more
@@ -202,7 +202,7 @@ class CleanJob:
         return True
 
     def _submit(self, say: Say) -> None:
-        point = restore.restore_point(self._settings, self.domain)
+        point = None if self._others_went_on() else restore.restore_point(self._settings, self.domain)
         if point is None:
             set_offsets(self._setup.client, CLEAN_GROUPS["flink"], self._beginnings())
         restore.made_private(self._settings, self.domain)
@@ -212,6 +212,11 @@ class CleanJob:
         restore.note(self._settings, self.domain, made_of=self._made_of())
         self.ended = False
         self._news_at = time.monotonic()
+
+    def _others_went_on(self) -> bool:
+        """Say whether another engine was the last to clean any of the topics: the job's own state is behind that, and no use."""
+        last = [self._setup.emitter.commits(clean_job(contract))[-1:] for contract in self._setup.contracts]
+        return any(commit.engine.partition("/")[0] != self._setup.engine for commits in last for commit in commits)
 
     def _beginnings(self) -> dict[Slot, int]:
         """Return where a job without a state of its own begins: behind what any engine has done, recovered as ever."""

@@ -30,6 +30,9 @@ from features.training import AT, COORDINATES, answered_rows, featured
 from features.training_parts import Stretches, bucket_count, buckets_of, counted_hours, stretches
 from lineage.digest import batches_digest
 
+DIGESTED_ROWS = 8_192
+"""Rows whose digest is reckoned at once: each becomes a text with all its columns."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -121,7 +124,7 @@ def written_in_parts(
                 spill.put(frame, cut.of(frame[EVENT_TIMESTAMP]))
     _write(plan, wanted, tables, folder, cut, made, known_at)
     if made.schema is not None:
-        made.digest = batches_digest(made.schema, pq.ParquetFile(made.file).iter_batches())
+        made.digest = batches_digest(made.schema, pq.ParquetFile(made.file).iter_batches(DIGESTED_ROWS))
     return made
 
 

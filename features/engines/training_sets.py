@@ -148,7 +148,7 @@ def _source(uri: str, table_version: int, columns: Sequence[str] = ()) -> Source
     schema = delta.schema(uri, table_version)[1]
     names = columns or [name for name in schema.names if not name.startswith("_") or name in COORDINATES]
     wanted = pa.schema([schema.field(name) for name in names])
-    return Source(wanted, lambda some: delta.batches(uri, columns=list(some), table_version=table_version))
+    return Source(wanted, lambda some: delta.batches(uri, columns=list(some), table_version=table_version, **delta.AHEAD_LITTLE))
 
 
 def _distinct(uri: str, table_version: int, column: str) -> list[str]:

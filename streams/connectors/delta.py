@@ -74,6 +74,8 @@ class MergeAction:
     """Whether the table's row goes instead."""
 
 
+AHEAD_LITTLE = {"batch_readahead": 1, "fragment_readahead": 1, "batch_size": 16_384}
+"""For `batches`."""
 ACTION = "__action"
 """Column of the rows given to `merge`, never of a table."""
 
@@ -333,11 +335,11 @@ def read(uri: str, *, columns: Sequence[str] | None = None, table_version: int |
 
 
 def batches(
-    uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None, where: pc.Expression | None = None
+    uri: str, *, columns: Sequence[str] | None = None, table_version: int | None = None, where: pc.Expression = None, **ahead: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows, or those that satisfy `where`, batch by batch, so that a large table need not fit in memory."""
+    """Yield the rows, or those that satisfy `where`, batch by batch; with AHEAD_LITTLE, where memory is short."""
     dataset = opened(uri, table_version).to_pyarrow_dataset()
-    yield from dataset.to_batches(columns=list(columns) if columns is not None else None, filter=where)
+    yield from dataset.to_batches(columns=list(columns) if columns is not None else None, filter=where, **ahead)
 
 
 def row_count(uri: str, table_version: int | None = None) -> int:

@@ -232,13 +232,13 @@ class Objects:
 
 def _trouble(error: Exception, where: str) -> HeadwaterError | None:
     """Return what an error of boto3's comes to; None if it is none that the store or the way to it caused."""
-    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError  # noqa: PLC0415
+    from botocore import exceptions as theirs  # noqa: PLC0415
 
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, theirs.HTTPClientError | theirs.ConnectionError):
         return away(where)
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, theirs.NoCredentialsError | theirs.PartialCredentialsError):
         return not_allowed(where)
-    if not isinstance(error, ClientError):
+    if not isinstance(error, theirs.ClientError):
         return None
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if _code(error) == "NoSuchBucket":

@@ -24,6 +24,7 @@ from lineage.connectors.ledger_objects import PACKS, SEGMENTS, ObjectLedger
 from lineage.connectors.object_store import Listed, Objects
 from lineage.ledger import START, Position
 from lineage.names import derived_id
+from lineage.places import Access
 from tests.object_stores import Store, between
 
 
@@ -199,6 +200,14 @@ def test_a_ledger_whose_objects_were_changed_is_refused(broken: str) -> None:
         numbers(ledger(objects))
     with pytest.raises(LedgerBroken):
         ledger(objects).append(*event(7))
+
+
+def test_a_store_that_nobody_listens_at_is_away_and_told_so() -> None:
+    nobody = Access("http://127.0.0.1:9", "here", "made", "up", retry_seconds=0)
+    one = ObjectLedger("s3://bucket/ledger", Objects("s3://bucket/ledger", nobody))
+    for asked in (lambda: one.append(*event(1)), lambda: list(one.events()), one.size):
+        with pytest.raises(StoreAway, match="does not answer"):
+            asked()
 
 
 WRITER = """

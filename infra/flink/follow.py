@@ -128,7 +128,7 @@ class CleanJob:
         for messages in read_range(self._setup.client, self._facts, 0, self._facts_next, end):
             for message in messages:
                 told += self._told(message.value())
-            self._facts_next = messages[-1].offset() + 1
+                self._facts_next = message.offset() + 1
         if told:
             self._news_at = time.monotonic()
             set_offsets(self._setup.client, CLEAN_GROUPS["flink"], {Slot(self._facts, 0): self._facts_next})

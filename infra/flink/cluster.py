@@ -31,6 +31,14 @@ MAIN_CLASSES = {
     TASK_MANAGER: "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
 }
 SCRIPTS = {JOB_MANAGER: "jobmanager.sh", TASK_MANAGER: "taskmanager.sh"}
+START = """\
+for told in "${!HEADWATER_@}"; do
+  [ "$0 $told" = "flink-taskmanager HEADWATER_MASTER_KEY" ] || unset "$told"
+done
+cd "$1" && exec bash "$2" start-foreground
+"""
+"""In a folder of its own: Python workers find modules where their TaskManager stands before those that came with the job. And
+without our settings in the environment, which Flink likes to log, but for the one thing that workers need of it."""
 READY_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.1
@@ -134,8 +142,7 @@ def _started(settings: Settings, package: Path, name: str, say: Say, *, detached
     say(f"starting {name.replace('-', ' ')}" + (f" on port {settings.flink_port}" if name == JOB_MANAGER else ""))
     script = str(package / "bin" / SCRIPTS[name])
     child = spawn(
-        # In a folder of its own: Python workers find modules where their TaskManager stands before those that came with the job.
-        ["bash", "-c", 'cd "$1" && exec bash "$2" start-foreground', name, str(_made(home_of(settings) / "tmp")), script],
+        ["bash", "-c", START, name, str(_made(home_of(settings) / "tmp")), script],
         name=name,
         settings=settings,
         env=environ(settings, package),
@@ -170,7 +177,8 @@ def configured(settings: Settings, package: Path) -> None:
     """Write the configuration of our cluster and of `flink run`: the wheel's own, with our ports, folders and sizes over it."""
     conf = _conf(settings)
     shutil.copytree(package / "conf", conf, dirs_exist_ok=True)
-    shutil.copy(Path(__file__).with_name("log4j.properties"), conf / "log4j-console.properties")
+    for name in ("log4j-console.properties", "log4j-cli.properties"):
+        shutil.copy(Path(__file__).with_name("log4j.properties"), conf / name)
     shipped = yaml.safe_load((package / "conf" / "config.yaml").read_text("utf-8"))
     ours = {
         "env.java.opts.all": shipped["env"]["java"]["opts"]["all"],

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,34 @@ def submitted(settings: Settings, setup: Setup, there: Cluster, submission: Subm
             python,
             str(plan),
         ]
-        return _run(command, {**os.environ, **settings.environ(), **environ(settings, package)}, Path(folder))
+        return _run(command, environ(settings, package), Path(folder))
+
+
+def run_module(settings: Settings, there: Cluster, module: str, name: str, arguments: Callable[[str], list[str]]) -> str:
+    """Submit a module of ours as a job of its own, for a benchmark; return its id. `arguments` are given the jars' addresses."""
+    package = pyflink(settings)
+    jars = job_jars(settings, package, lambda _: None)
+    configured(settings, package)
+    with tempfile.TemporaryDirectory(prefix="job-", dir=home_of(settings)) as folder:
+        code = _gathered(settings, Path(folder), (*ROOMS, "infra"))
+        address, python = urlparse(there.url), str(settings.flink_python)
+        told = {"execution.target": "remote", "rest.address": str(address.hostname), "rest.port": str(address.port)}
+        told |= {
+            "pipeline.name": name,
+            "execution.checkpointing.interval": f"{round(settings.flink_checkpoint_seconds * 1000)} ms",
+        }
+        command = ["bash", str(package / "bin" / "flink"), "run", "--detached", "--parallelism", "1"]
+        command += [f"-D{key}={value}" for key, value in told.items()] + ["-pym", module, "-pyfs", str(code)]
+        command += ["-pyexec", python, "-pyclientexec", python, *arguments(";".join(jar.as_uri() for jar in jars))]
+        return _run(command, environ(settings, package), Path(folder))
 
 
 def _run(command: list[str], env: Mapping[str, str], folder: Path) -> str:
+    """Run `flink run`, without what our own environment holds of settings: a plan says all that a job needs."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SUBMIT_SECONDS_MAX, env=dict(env), cwd=folder, check=False
+            command, capture_output=True, text=True, timeout=SUBMIT_SECONDS_MAX, env={**ours, **env}, cwd=folder, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise StackBroken(
@@ -113,10 +134,10 @@ def _run(command: list[str], env: Mapping[str, str], folder: Path) -> str:
     return found[1]
 
 
-def _gathered(settings: Settings, folder: Path) -> Path:
+def _gathered(settings: Settings, folder: Path, rooms: Sequence[str] = ROOMS) -> Path:
     """Copy the rooms that a job runs, and the contract files, into a folder of the job's own."""
     code = folder / "code"
-    for room in ROOMS:
+    for room in rooms:
         leave = shutil.ignore_patterns("__pycache__", "*.odcs.yaml", "*.cases", "README.md")
         shutil.copytree(PROJECT_FOLDER / room, code / room, ignore=leave)
     shipped = code / CONTRACT_FOLDER

@@ -128,6 +128,14 @@ def test_no_python_worker_is_left_without_its_task_manager(survived: Survived):
             assert os.getpgid(int(entry.name)) in leaders | {record.pid for record in records(survived.settings)}
 
 
+def test_no_setting_and_nothing_personal_is_in_flinks_logs(survived: Survived):
+    logs = list(survived.settings.logs.glob("flink-*.log*"))
+    assert len(logs) >= 4
+    for log in logs:
+        assert "HEADWATER_" not in log.read_text("utf-8", "replace"), log.name
+        assert not [line for line in log.read_text("utf-8", "replace").splitlines() if "212 555" in line], log.name
+
+
 def _follower(settings: Settings, parallelism: int) -> Child:
     command = [sys.executable, "-m", "infra.main", "flink", "run", DOMAIN, "--parallelism", str(parallelism)]
     return spawn(command, name=f"flink-run-{parallelism}", settings=settings)

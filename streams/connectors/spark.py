@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +20,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import DataFrame, SparkSession
 
 Session: TypeAlias = "SparkSession"
 Mapped = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 """What runs on an executor, for one partition of a DataFrame; it is pickled, and must hold no secret."""
 
+ENDING_SECONDS = 30.0
 SNAPSHOT_PARTITIONS = 2
 """Of a Delta log's state: Spark's default is 50 tasks for each look at a table, however small."""
 
@@ -56,17 +60,31 @@ def session(place: SparkPlace) -> Iterator[Session]:
     from pyspark.sql import SparkSession  # noqa: PLC0415  half a second, for those who ask for Spark
 
     place.work.mkdir(parents=True, exist_ok=True)
+    interrupted = signal.getsignal(signal.SIGINT)
     with _environment({**place.environ, "PYSPARK_PYTHON": place.python, "PYSPARK_DRIVER_PYTHON": place.python}):
         builder = SparkSession.builder.master(place.master).appName("headwater")
         for name, text in {**_configuration(place), **place.settings}.items():
             builder = builder.config(name, text)
         spark = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupted)  # pyspark has put its own there, which raises in the middle of a commit
     try:
         spark.sparkContext.setLogLevel("ERROR")
         yield spark
     finally:
+        context = spark.sparkContext
         spark.stop()
+        _ended(context)
         shutil.rmtree(place.work, ignore_errors=True)
+
+
+def _ended(context: SparkContext) -> None:
+    """End the JVM, which pyspark keeps until this process ends; a session that is asked for later starts another."""
+    gateway: Any = context._gateway  # noqa: SLF001  there is no public way
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(ENDING_SECONDS)
+    type(context)._gateway = type(context)._jvm = None  # noqa: SLF001
 
 
 def version() -> str:

@@ -121,7 +121,8 @@ def test_every_record_obeys_the_benchmarks_contract_and_loses_its_personal_data(
 @pytest.mark.servers
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "count"), [("clean", 3_000), ("land", 3_000), ("checks", 500), ("object-store", 2_000), ("year", 10)]
+    ("name", "count"),
+    [("clean", 3_000), ("land", 3_000), ("checks", 500), ("object-store", 2_000), ("year", 10), ("backfill", 2_000)],
 )
 def test_a_benchmark_runs_tells_and_leaves_nothing(name: str, count: int, tmp_path: Path) -> None:
     home = tmp_path / "home"

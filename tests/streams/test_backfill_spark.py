@@ -37,6 +37,8 @@ def test_spark_makes_the_tables_that_clean_and_land_make(spark, tmp_settings, tm
     assert (report.selected, report.held, report.judged) == (700, 80, 620)
     assert place.digests() == undisturbed(place, log, tmp_path / "calm")
     assert on_spark(place, spark).judged == 0
+    left = ("metastore_db", "spark-warehouse", "derby.log", "artifacts")
+    assert not [name for name in left if Path(name).exists() or (Path.home() / name).exists()]
 
 
 def test_golden_cases_come_to_the_same_on_spark(spark, tmp_settings, tmp_path):

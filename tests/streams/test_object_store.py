@@ -94,7 +94,7 @@ def test_one_of_two_landers_killed_outright_leaves_nothing_behind(here: Place, l
 
 
 def test_land_killed_at_steps_in_turn_goes_on_as_if_nothing_had_happened(here: Place, local: tuple[Place, Expected]) -> None:
-    for attempt, step in enumerate(["quarantine commit", "silver commit", "silver compaction"]):
+    for attempt, step in enumerate(["quarantine commit", "silver commit", "silver lineage"]):
         killed(here.told("land", f"s3.turn{attempt}", step=step))
     run(here.told("land", "s3.last"))
     assert_undisturbed(here, local[1], clean_job_too=False)

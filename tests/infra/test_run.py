@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,8 +131,16 @@ def test_a_second_run_adds_nothing_and_changes_nothing(settings: Settings, first
     assert again["training_set"]["id"] == first["training_set"]["id"]
 
 
-def test_the_faust_engine_gives_the_same_tables(first: dict[str, Any], tmp_path: Path) -> None:
-    done = run(settings_in(tmp_path), "--engine", "faust")
+def under_the_same_keys(settings: Settings, folder: Path) -> Settings:
+    """Return another installation with the first one's keys: placeholders are made with them, and so tables can be equal."""
+    made = settings_in(folder)
+    shutil.copytree(settings.home / "keys", made.home / "keys")
+    return made
+
+
+@pytest.mark.parametrize("engine", ["faust", "flink"])
+def test_another_engine_gives_the_same_tables(settings: Settings, first: dict[str, Any], tmp_path: Path, engine: str) -> None:
+    done = run(under_the_same_keys(settings, tmp_path), "--engine", engine)
     assert done["audit"]["ok"]
     silver = {name: t["digest"] for name, t in done["tables"].items() if name.startswith(("silver/flights", "gold/"))}
     assert silver == {name: first["tables"][name]["digest"] for name in silver}
@@ -139,9 +148,9 @@ def test_the_faust_engine_gives_the_same_tables(first: dict[str, Any], tmp_path:
 
 @pytest.mark.parametrize("after", ["produced docs", "cleaned"])
 def test_a_run_after_one_that_was_killed_outright_ends_where_an_undisturbed_one_does(
-    first: dict[str, Any], tmp_path: Path, after: str
+    settings: Settings, first: dict[str, Any], tmp_path: Path, after: str
 ) -> None:
-    settings = settings_in(tmp_path)
+    settings = under_the_same_keys(settings, tmp_path)
     killed = started(settings)
     assert killed.stderr is not None
     for line in killed.stderr:

@@ -164,8 +164,10 @@ def _holder(name: str, of: Profile, kind: str, recognise: Recognise, *, nested: 
         return {"logicalType": "array", **required, "items": items} if items else None
     held = list(_fields(of, recognise, nested=True))
     notes, mode = _unnamed(of, recognise, nested=True)
-    custom = {"customProperties": mode} if mode else {}
-    return {COMMENT: notes, "logicalType": "object", **required, **custom, "properties": held} if held else None
+    if mode and required:
+        notes.append("always there in the sample, and yet not required: what may be left out cannot be.")
+    demands = {"customProperties": mode} if mode else required
+    return {COMMENT: notes, "logicalType": "object", **demands, "properties": held} if held else None
 
 
 def _text(name: str, of: Profile, recognise: Recognise, notes: list[str], *, nested: bool) -> dict[str, Any]:

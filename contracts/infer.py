@@ -37,6 +37,8 @@ MAP_NAMES_MIN, SELDOM = 10, 0.2
 """An object with more names than this, which on average are in less than a fifth of the objects, is a map."""
 LONG_DIGITS = 8
 LARGE = 10.0**15
+EXACT = 2**53
+"""Whole numbers up to here are the same as doubles: no rule may name one beyond."""
 LONG_TEXT = 2_000
 NAME_LENGTH_MAX = 64
 TIME_EXAMPLE = "2026-01-31T12:00:00Z"
@@ -222,7 +224,8 @@ def _bounds(least: float, most: float) -> dict[str, int]:
     """Return bounds with room to spare; none of numbers so large that no round number is beyond them."""
     if max(abs(least), abs(most)) > LARGE:
         return {}
-    return {"minimum": 0 if least >= 0 else -_roomy_number(-least), "maximum": _roomy_number(most)}
+    bounds = {"minimum": 0 if least >= 0 else -_roomy_number(-least), "maximum": _roomy_number(most)}
+    return bounds if max(map(abs, bounds.values())) <= EXACT else {}
 
 
 def _restricted(kind: str, why: str, notes: list[str], *, joins: bool) -> dict[str, Any]:

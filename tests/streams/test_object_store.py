@@ -96,9 +96,9 @@ def test_one_of_two_landers_killed_outright_leaves_nothing_behind(here: Place, l
 
 def test_land_killed_at_steps_in_turn_goes_on_as_if_nothing_had_happened(here: Place, local: tuple[Place, Expected]) -> None:
     killed(here.told("land", "s3.turn", step="quarantine commit"))
-    killed(here.told("land", "s3.turn.again", step="silver commit"))
-    code, errors = ended(here.told("land", "s3.turn.more", step="silver compaction"))
-    assert code in (-signal.SIGKILL, 0), errors  # how much was left, and so whether it came to that step, is a matter of time
+    for again, step in enumerate(("silver commit", "silver compaction")):
+        code, errors = ended(here.told("land", f"s3.turn.{again}", step=step))
+        assert code in (-signal.SIGKILL, 0), errors  # how much was left, and so whether it came to that step, is a matter of time
     run(here.told("land", "s3.last"))
     assert_undisturbed(here, local[1], clean_job_too=False)
 

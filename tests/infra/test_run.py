@@ -43,7 +43,7 @@ def started(settings: Settings, *words: str) -> subprocess.Popen[str]:
 
 def run(settings: Settings, *words: str) -> dict[str, Any]:
     process = started(settings, "--json", *words)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, f"{out[-2000:]}\n{err[-4000:]}"
     done: dict[str, Any] = json.loads(out)
     return done

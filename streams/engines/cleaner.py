@@ -88,7 +88,11 @@ class Cleaner:
         resumed: dict[Slot, int] = {}
         for topic in sorted({slot.topic for slot in slots}):
             contract = self._contracts[topic]
-            progress = self._progress.get(topic) or self._started(contract)
+            progress = self._progress.get(topic)
+            if progress is None:
+                progress = self._started(contract)
+            else:  # the partitions may come from a process that was killed meanwhile
+                self.setup.emitter.close_abandoned(progress.run.job, self.setup.now(), self.setup.alive)
             partitions = [slot.partition for slot in slots if slot.topic == topic]
             for partition, offset in self._recovered(contract, progress, partitions).items():
                 progress.next_offsets[partition] = offset

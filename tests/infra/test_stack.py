@@ -106,6 +106,7 @@ def test_records_survive_a_broker_killed_outright(home: Settings) -> None:
 def test_a_broker_does_not_outlive_the_command_that_it_was_started_for(home: Settings, number: signal.Signals) -> None:
     code = (
         "import signal\nfrom infra import stack\nfrom infra.settings import load_settings\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs are told to ignore it
         "with stack.broker(load_settings()) as found:\n    print(found.pid, flush=True)\n    signal.pause()\n"
     )
     parent = subprocess.Popen(

@@ -33,7 +33,7 @@ test: setup
 	$(PYTHON_BIN) -m ruff check . || status=1; \
 	$(PYTHON_BIN) -m ruff format --check . || status=1; \
 	$(PYTHON_BIN) -m mypy || status=1; \
-	$(PYTHON_BIN) -m pytest $(ARGS) || status=$$?; \
+	HYPOTHESIS_PROFILE=same $(PYTHON_BIN) -m pytest $(ARGS) || status=$$?; \
 	exit $$status
 
 quick: setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,8 +24,11 @@ from tests import object_stores
 pytest_plugins = ["tests.spark"]
 
 # A deadline for each example would measure how busy the machine is. Speed has its benchmarks.
+# A full run tries the same examples each time, so that its verdict is on the change and not on the draw: `make test`. All other
+# runs draw anew, and are where new examples are found.
 hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 JARS = PROJECT_FOLDER / ".headwater" / "kafka" / "jars"
 """Where `make setup` leaves Kafka's jars; fetched into it if they are not there."""
